@@ -1,0 +1,4 @@
+//! The rules of money. No I/O, no clock, no randomness, no bytes, no actors.
+#![deny(clippy::float_arithmetic)]
+
+pub mod amount;

@@ -2,3 +2,7 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod amount;
+pub mod command;
+pub mod id;
+pub mod outcome;
+pub mod time;

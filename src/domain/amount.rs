@@ -116,8 +116,8 @@ impl Amount {
             out.push(b'-');
         }
         let magnitude = self.0.unsigned_abs();
-        let unit = UNIT.unsigned_abs();
-        let (whole, fraction) = (magnitude / unit, magnitude % unit);
+        let whole = magnitude.checked_div(UNIT.unsigned_abs()).unwrap_or_default();
+        let fraction = magnitude.checked_rem(UNIT.unsigned_abs()).unwrap_or_default();
         let mut digits = itoa::Buffer::new();
         // The common case fits 64 bits, where the division is several times cheaper.
         match u64::try_from(whole) {
@@ -131,8 +131,8 @@ impl Amount {
         let text = digits.format(fraction).as_bytes();
         out.push(b'.');
         out.extend(std::iter::repeat_n(b'0', DECIMALS.saturating_sub(text.len())));
-        let significant = text.iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1);
-        out.extend_from_slice(text.get(..significant).unwrap_or(text));
+        let last = text.iter().rposition(|&digit| digit != b'0').unwrap_or_default();
+        out.extend_from_slice(text.get(..=last).unwrap_or(text));
     }
 }
 
@@ -179,7 +179,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_amount() {
-        for text in ["", ".", ".5", "5.", "-1", "+1", "1e3", "1,5", "0x1", "1.0000000000001", " 1"] {
+        for text in ["", ".", ".5", "5.", "-1", "+1", "1e3", "1,5", "0x1", "1.0000000000001", " 1"]
+        {
             assert_eq!(text.parse::<Amount>(), Err(ParseAmountError::Malformed), "{text:?}");
         }
         for text in ["1000000000000000000.000000000001", &"9".repeat(200)] {

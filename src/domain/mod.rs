@@ -1,8 +1,22 @@
 //! The rules of money. No I/O, no clock, no randomness, no bytes, no actors.
-#![deny(clippy::float_arithmetic)]
+//!
+//! Read [`wallet`] first: it names the two functions that everything else shares.
+#![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 pub mod amount;
+mod apply;
 pub mod command;
+mod decide;
+pub mod event;
+pub mod grant;
+pub mod hold;
 pub mod id;
+pub mod memory;
 pub mod outcome;
+pub mod posting;
+pub mod rules;
 pub mod time;
+pub mod wallet;
+
+pub use apply::Corrupt;
+pub use decide::Verdict;

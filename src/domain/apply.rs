@@ -1,0 +1,389 @@
+//! Folding events into a wallet. Nothing here judges: an event that does not fit is a bug or a
+//! damaged journal, and the wallet must not be used any more.
+
+use super::amount::{Amount, Overflow};
+use super::event::{Event, EventKind, HoldPlaced};
+use super::grant::Grants;
+use super::hold::{Hold, Holds};
+use super::id::OpId;
+use super::memory::{EndedHold, Memory, Remembered, Role, Spend};
+use super::outcome::{HoldState, Receipt, ReceiptStatus};
+use super::posting::{self, Posting, PostingKind, Step};
+use super::wallet::{Figures, Status, Wallet};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// An event that cannot have happened to this wallet: a bug, or a damaged journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("event {seq} does not fit its wallet: {what}")]
+pub struct Corrupt {
+    /// The event's number in its wallet.
+    pub seq: u64,
+    /// What does not fit.
+    pub what: &'static str,
+}
+
+impl From<Overflow> for Misfit {
+    fn from(_: Overflow) -> Self {
+        Self("a figure leaves its range")
+    }
+}
+
+/// What does not fit, before it is known to which event.
+struct Misfit(&'static str);
+
+/// Makes the absence of something that the event presupposes a misfit.
+fn need<T>(value: Option<T>, what: &'static str) -> Result<T, Misfit> {
+    value.ok_or(Misfit(what))
+}
+
+impl Wallet {
+    /// The wallet that an opening event makes.
+    pub fn open(event: &Event) -> Result<(Self, Receipt), Corrupt> {
+        let EventKind::Opened(opened) = &event.kind else {
+            return Err(Corrupt { seq: 1, what: "the first event does not open the wallet" });
+        };
+        let wallet = Self {
+            opened: opened.clone(),
+            opened_at: event.at,
+            terms: opened.terms.clone(),
+            status: Status::Open,
+            seq: 1,
+            time: event.at,
+            grants: Grants::default(),
+            next_grant: 1,
+            holds: Holds::default(),
+            figures: Figures::default(),
+            memory: Memory::default(),
+        };
+        let receipt = wallet.receipt(event);
+        Ok((wallet, receipt))
+    }
+
+    /// Folds one event. After an error the wallet must be discarded.
+    pub fn apply(&mut self, event: &Event) -> Result<Receipt, Corrupt> {
+        let seq = self.seq.saturating_add(1);
+        self.fold(event, seq).map_err(|Misfit(what)| Corrupt { seq, what })
+    }
+
+    /// Brings in what the event makes, moves its money, ends what it ends, and remembers it.
+    fn fold(&mut self, event: &Event, seq: u64) -> Result<Receipt, Misfit> {
+        if event.at < self.time {
+            return Err(Misfit("W6: time runs backwards"));
+        }
+        let spend = self.spend_of(event)?;
+        self.begin(event, seq)?;
+        for posting in &event.postings {
+            self.post(*posting, event.hold())?;
+        }
+        let ended = self.end(event)?;
+        self.grants.drop_empty();
+        self.seq = seq;
+        self.time = event.at;
+        let receipt = self.receipt(event);
+        self.remember(event, receipt, spend, ended)?;
+        Ok(receipt)
+    }
+
+    /// What the event presupposes before its money moves.
+    fn begin(&mut self, event: &Event, seq: u64) -> Result<(), Misfit> {
+        match &event.kind {
+            EventKind::Opened(_) => return Err(Misfit("it is open already")),
+            EventKind::ToppedUp { grant, .. } => {
+                self.grants.insert(grant);
+                self.next_grant = self.next_grant.max(grant.number.0.saturating_add(1));
+            }
+            EventKind::Refunded { grants, .. } => {
+                for grant in grants {
+                    self.grants.insert(grant);
+                    self.next_grant = self.next_grant.max(grant.number.0.saturating_add(1));
+                }
+            }
+            EventKind::HoldPlaced(placed) => {
+                let id = need(event.op.clone(), "a hold without an id")?;
+                let hold = new_hold(placed, event, seq);
+                need(self.holds.insert(id, hold), "W5: the hold exists")?;
+            }
+            EventKind::HoldExtended { hold, amount, expires_at } => {
+                need(self.holds.reschedule(hold, *expires_at), "no such hold to extend")?;
+                let hold = need(self.holds.get_mut(hold), "no such hold to extend")?;
+                hold.amount = hold.amount.plus(*amount)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Moves the money of one posting.
+    fn post(&mut self, posting: Posting, hold: Option<&OpId>) -> Result<(), Misfit> {
+        let Posting { kind, grant: number, amount } = posting;
+        let effect = kind.effect();
+        let figures = &mut self.figures;
+        step(&mut figures.free, effect.free, amount)?;
+        step(&mut figures.pinned, effect.pinned, amount)?;
+        step(&mut figures.credit_held, effect.credit_held, amount)?;
+        step(&mut figures.debt, effect.debt, amount)?;
+        if effect.free != Step::Same || effect.pinned != Step::Same {
+            let grant = need(self.grants.get_mut(number), "no such grant")?;
+            step(&mut grant.free, effect.free, amount)?;
+            step(&mut grant.pinned, effect.pinned, amount)?;
+        }
+        if effect.pinned == Step::Same && effect.credit_held == Step::Same {
+            return Ok(());
+        }
+        let hold = hold.and_then(|id| self.holds.get_mut(id));
+        let hold = need(hold, "W1: a hold's money moves without its hold")?;
+        step(&mut hold.credit, effect.credit_held, amount)?;
+        match effect.pinned {
+            Step::Up => hold.pin(number, amount)?,
+            Step::Down => need(hold.unpin(number, amount), "W1: a hold pins too little")?,
+            Step::Same => {}
+        }
+        Ok(())
+    }
+
+    /// Ends what the event ends, after its money has moved; answers the hold that is done.
+    fn end(&mut self, event: &Event) -> Result<Option<EndedHold>, Misfit> {
+        match &event.kind {
+            EventKind::TermsSet(terms) => self.terms = (**terms).clone(),
+            EventKind::Frozen { .. } => self.status = Status::Frozen,
+            EventKind::Unfrozen => self.status = Status::Open,
+            EventKind::Closing { force } => self.status = Status::Closing { force: *force },
+            EventKind::Closed => self.status = Status::Closed,
+            EventKind::GrantExpired { grant } => {
+                need(self.grants.get_mut(*grant), "no such grant to expire")?.expired = true;
+            }
+            EventKind::Reversed { target, amount, .. } => self.memory.take_back(target, *amount)?,
+            EventKind::Revoked { target, .. } => {
+                let amount = posting::total(&event.postings, &[PostingKind::Revoke]);
+                self.memory.take_back(target, amount)?;
+            }
+            EventKind::Refunded { target, amount, .. } => {
+                need(self.memory.refund(target, *amount), "no such operation to refund")??;
+            }
+            EventKind::Captured { hold, keep, late: false, .. } => {
+                let open = need(self.holds.get_mut(hold), "no such hold to capture")?;
+                open.captured = open.captured.plus(spent(event))?;
+                if !keep {
+                    return self.end_hold(hold, HoldState::Captured, Amount::ZERO).map(Some);
+                }
+            }
+            EventKind::HoldVoided { hold, .. } if self.holds.get(hold).is_some() => {
+                return self.end_hold(hold, HoldState::Voided, Amount::ZERO).map(Some);
+            }
+            EventKind::HoldExpired { hold } => {
+                let released = [PostingKind::Unpin, PostingKind::Lapse, PostingKind::CreditRelease];
+                let lapsed = posting::total(&event.postings, &released);
+                return self.end_hold(hold, HoldState::Expired, lapsed).map(Some);
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    /// Takes an open hold out of the wallet; it must not hold anything any more (W1).
+    fn end_hold(
+        &mut self,
+        id: &OpId,
+        state: HoldState,
+        lapsed: Amount,
+    ) -> Result<EndedHold, Misfit> {
+        let hold = need(self.holds.remove(id), "no such hold to end")?;
+        if !hold.remaining().is_zero() {
+            return Err(Misfit("W1: a hold ends and still holds money"));
+        }
+        Ok(EndedHold { state, hold, lapsed, void: None })
+    }
+
+    /// Where the money of a spend comes from; read before it moves, while its grants are there.
+    fn spend_of(&self, event: &Event) -> Result<Option<Box<Spend>>, Misfit> {
+        if !matches!(event.kind, EventKind::Captured { .. } | EventKind::Charged { .. }) {
+            return Ok(None);
+        }
+        let mut slices = SmallVec::new();
+        let mut debt = Amount::ZERO;
+        for posting in event.postings.iter().filter(|posting| posting.kind.is_spend()) {
+            if posting.kind == PostingKind::SpendDebt {
+                debt = debt.plus(posting.amount)?;
+            } else {
+                let grant = need(self.grants.get(posting.grant), "no such grant to burn")?;
+                slices.push((Arc::clone(&grant.terms), posting.amount));
+            }
+        }
+        Ok(Some(Box::new(Spend { slices, debt, refunded: Amount::ZERO })))
+    }
+
+    /// Remembers the operation (W5) and what became of the hold that it concerns.
+    fn remember(
+        &mut self,
+        event: &Event,
+        receipt: Receipt,
+        spend: Option<Box<Spend>>,
+        ended: Option<EndedHold>,
+    ) -> Result<(), Misfit> {
+        if let Some(mut ended) = ended {
+            let hold = need(event.hold(), "a hold ends without an id")?;
+            if ended.state == HoldState::Voided {
+                ended.void = Some(receipt);
+            }
+            let role = need(self.memory.role_mut(hold), "W5: a hold that nobody placed")?;
+            *role = Role::EndedHold(Box::new(ended));
+        } else {
+            self.settle_expired_hold(event, receipt)?;
+        }
+        let Some(op) = &event.op else { return Ok(()) };
+        let role = match (&event.kind, spend) {
+            (_, Some(spend)) => Role::Spend(spend),
+            (EventKind::HoldPlaced(_), _) => Role::OpenHold,
+            (EventKind::ToppedUp { amount, grant, .. }, _) => {
+                Role::TopUp { grant: Arc::clone(grant), amount: *amount, taken_back: Amount::ZERO }
+            }
+            (EventKind::Refunded { .. }, _) => Role::Refund,
+            (EventKind::TermsSet(terms), _) => {
+                Role::TermsSet { status: self.status(), credit_limit: terms.credit_limit }
+            }
+            _ => Role::Plain,
+        };
+        let remembered = Remembered { request: event.request, at: event.at, receipt, role };
+        need(self.memory.insert(op.clone(), remembered), "W5: the op id is taken")
+    }
+
+    /// What late captures and voids do to a hold that has expired.
+    fn settle_expired_hold(&mut self, event: &Event, receipt: Receipt) -> Result<(), Misfit> {
+        match &event.kind {
+            EventKind::Captured { hold, keep, late: true, .. } => {
+                let expired = need(self.memory.ended_hold_mut(hold), "no such expired hold")?;
+                let spent = spent(event);
+                expired.hold.captured = expired.hold.captured.plus(spent)?;
+                expired.lapsed = expired.lapsed.less(spent);
+                if !keep {
+                    expired.state = HoldState::Captured;
+                }
+            }
+            EventKind::HoldVoided { hold, .. } => {
+                let expired = need(self.memory.ended_hold_mut(hold), "no such expired hold")?;
+                expired.state = HoldState::Voided;
+                expired.void = Some(receipt);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The receipt of an event that was just applied.
+    fn receipt(&self, event: &Event) -> Receipt {
+        let total = |kinds: &[PostingKind]| posting::total(&event.postings, kinds);
+        let mut receipt = Receipt {
+            status: ReceiptStatus::of(&event.kind),
+            balances: self.balances(),
+            amount: None,
+            expires_at: None,
+            captured: None,
+            debt: total(&[PostingKind::SpendDebt, PostingKind::ReverseDebt]),
+            repaid: total(&[PostingKind::FundDebt, PostingKind::RefundDebt, PostingKind::Repay]),
+            uncovered: Amount::ZERO,
+            over: false,
+            late: false,
+            replayed: false,
+            state: None,
+            price_version: None,
+        };
+        match &event.kind {
+            EventKind::HoldPlaced(placed) => {
+                receipt.amount = Some(placed.amount);
+                receipt.expires_at = Some(placed.expires_at);
+            }
+            EventKind::HoldExtended { amount, expires_at, .. } => {
+                receipt.amount = Some(*amount);
+                receipt.expires_at = Some(*expires_at);
+            }
+            EventKind::Captured { uncovered, late, .. } => {
+                receipt.captured = Some(spent(event));
+                receipt.uncovered = *uncovered;
+                receipt.late = *late;
+            }
+            EventKind::Charged { uncovered, over, .. } => {
+                receipt.captured = Some(spent(event));
+                receipt.uncovered = *uncovered;
+                receipt.over = *over;
+            }
+            _ => {}
+        }
+        receipt
+    }
+}
+
+impl Event {
+    /// The open hold whose money the event moves.
+    pub fn hold(&self) -> Option<&OpId> {
+        match &self.kind {
+            EventKind::HoldPlaced(_) => self.op.as_ref(),
+            EventKind::HoldExtended { hold, .. }
+            | EventKind::Captured { hold, .. }
+            | EventKind::HoldVoided { hold, .. }
+            | EventKind::HoldExpired { hold } => Some(hold),
+            _ => None,
+        }
+    }
+}
+
+impl ReceiptStatus {
+    /// What the receipt of an event says was done.
+    const fn of(kind: &EventKind) -> Self {
+        match kind {
+            EventKind::ToppedUp { .. } => Self::ToppedUp,
+            EventKind::Reversed { .. } => Self::Reversed,
+            EventKind::Revoked { .. } => Self::Revoked,
+            EventKind::Withdrawn { .. } => Self::Withdrawn,
+            EventKind::HoldPlaced(_) => Self::Held,
+            EventKind::HoldExtended { .. } => Self::Extended,
+            EventKind::Captured { .. } => Self::Captured,
+            EventKind::HoldVoided { .. } | EventKind::HoldExpired { .. } => Self::Voided,
+            EventKind::Charged { .. } => Self::Charged,
+            EventKind::Refunded { .. } => Self::Refunded,
+            // Answered as a status, a balance or not at all.
+            EventKind::Opened(_)
+            | EventKind::TermsSet(_)
+            | EventKind::Frozen { .. }
+            | EventKind::Unfrozen
+            | EventKind::Closing { .. }
+            | EventKind::Closed
+            | EventKind::GrantExpired { .. } => Self::Set,
+        }
+    }
+}
+
+/// A hold as it begins, before its postings pin anything.
+fn new_hold(placed: &HoldPlaced, event: &Event, seq: u64) -> Hold {
+    Hold {
+        number: seq,
+        created_at: event.at,
+        expires_at: placed.expires_at,
+        overage: placed.overage,
+        tags: placed.tags.clone(),
+        amount: placed.amount,
+        captured: Amount::ZERO,
+        slices: SmallVec::new(),
+        credit: Amount::ZERO,
+    }
+}
+
+/// What a capture or charge charged.
+fn spent(event: &Event) -> Amount {
+    use PostingKind::{SpendDebt, SpendFree, SpendPinned};
+    posting::total(&event.postings, &[SpendPinned, SpendFree, SpendDebt])
+}
+
+/// Moves one figure; none may fall below zero (W3).
+fn step(figure: &mut Amount, step: Step, amount: Amount) -> Result<(), Misfit> {
+    let moved = match step {
+        Step::Up => figure.plus(amount)?,
+        Step::Down => figure.minus(amount)?,
+        Step::Same => return Ok(()),
+    };
+    if moved.is_negative() {
+        return Err(Misfit("W3: a figure falls below zero"));
+    }
+    *figure = moved;
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! Reads, and the answers to retries.
+
+use super::No;
+use crate::domain::amount::Amount;
+use crate::domain::command::{Command, Request};
+use crate::domain::hold::Hold;
+use crate::domain::id::OpId;
+use crate::domain::memory::{Remembered, Role};
+use crate::domain::outcome::{
+    BalanceView, GrantView, HoldState, HoldView, OpView, Outcome, Receipt, Refusal, WalletView,
+};
+use crate::domain::wallet::Wallet;
+
+/// Answers a command that only looks.
+pub(super) fn read(wallet: &Wallet, command: &Command) -> Result<Outcome, No> {
+    Ok(match command {
+        Command::HoldGet { hold } => Outcome::Hold(Box::new(find_hold(wallet, hold)?)),
+        Command::HoldList { after, count } => {
+            let holds = wallet.holds.after(after.as_ref()).take(*count);
+            let view = |(id, hold)| hold_view(wallet, id, hold, HoldState::Open);
+            Outcome::Holds(holds.map(view).collect())
+        }
+        Command::OpGet { op } => {
+            let remembered = wallet.memory.get(op).ok_or(Refusal::NoOp)?;
+            Outcome::Op(Box::new(op_view(wallet, op, remembered)))
+        }
+        Command::Get => Outcome::Wallet(Box::new(wallet_view(wallet))),
+        // Everything else is judged elsewhere.
+        _ => Outcome::Balance(Box::new(wallet.balance_view())),
+    })
+}
+
+/// The answer to a retry: the first receipt, its balances included.
+pub(in crate::domain) fn replayed(
+    wallet: &Wallet,
+    request: &Request,
+    remembered: &Remembered,
+) -> Outcome {
+    if let Role::TermsSet { status, credit_limit } = remembered.role {
+        return Outcome::Balance(Box::new(BalanceView {
+            currency: wallet.opened.currency.clone(),
+            status,
+            balances: remembered.receipt.balances,
+            credit_limit,
+            replayed: true,
+        }));
+    }
+    let hold = match &request.command {
+        Command::Authorize(_) => request.id.as_ref(),
+        Command::Extend { hold, .. } => Some(hold),
+        _ => None,
+    };
+    let state = hold.and_then(|hold| hold_state(wallet, hold));
+    Outcome::Receipt(Receipt { replayed: true, state, ..remembered.receipt })
+}
+
+/// Where a hold is in its life now.
+fn hold_state(wallet: &Wallet, hold: &OpId) -> Option<HoldState> {
+    if wallet.holds.get(hold).is_some() {
+        return Some(HoldState::Open);
+    }
+    wallet.memory.ended_hold(hold).map(|ended| ended.state)
+}
+
+/// What `WALLET.GET` shows.
+pub(in crate::domain) fn wallet_view(wallet: &Wallet) -> WalletView {
+    let grants = wallet.grants.iter().map(|grant| GrantView {
+        op: grant.terms.op.clone(),
+        kind: grant.terms.kind,
+        priority: grant.terms.priority,
+        left: Amount::from_pico(grant.free.pico().saturating_add(grant.pinned.pico())),
+        pinned: grant.pinned,
+        expires_at: grant.terms.expires_at,
+    });
+    WalletView {
+        currency: wallet.opened.currency.clone(),
+        status: wallet.status(),
+        balances: wallet.balances(),
+        terms: wallet.terms.clone(),
+        grants: grants.collect(),
+        holds: wallet.holds.len(),
+        seq: wallet.seq,
+        opened_at: wallet.opened_at,
+    }
+}
+
+/// An open hold, or what is remembered of one that is done.
+fn find_hold(wallet: &Wallet, id: &OpId) -> Result<HoldView, No> {
+    if let Some(hold) = wallet.holds.get(id) {
+        return Ok(hold_view(wallet, id, hold, HoldState::Open));
+    }
+    let ended = wallet.memory.ended_hold(id).ok_or(Refusal::NoHold)?;
+    Ok(hold_view(wallet, id, &ended.hold, ended.state))
+}
+
+/// A hold as shown, what it pins in burn order.
+fn hold_view(wallet: &Wallet, id: &OpId, hold: &Hold, state: HoldState) -> HoldView {
+    let pinned = wallet.grants.iter().filter_map(|grant| {
+        let amount = hold.pinned(grant.terms.number);
+        amount.is_positive().then(|| (grant.terms.op.clone(), amount))
+    });
+    HoldView {
+        hold: id.clone(),
+        state,
+        amount: hold.amount,
+        remaining: hold.remaining(),
+        captured: hold.captured,
+        grants: pinned.collect(),
+        credit: hold.credit,
+        overage: hold.overage,
+        tags: hold.tags.clone(),
+        created_at: hold.created_at,
+        expires_at: hold.expires_at,
+    }
+}
+
+/// What became of an operation.
+fn op_view(wallet: &Wallet, op: &OpId, remembered: &Remembered) -> OpView {
+    let (state, refundable) = match &remembered.role {
+        Role::OpenHold | Role::EndedHold(_) => (hold_state(wallet, op), None),
+        Role::Spend(spend) => (None, Some(spend.refundable())),
+        Role::Plain | Role::TermsSet { .. } | Role::TopUp { .. } | Role::Refund => (None, None),
+    };
+    OpView {
+        op: op.clone(),
+        at: remembered.at,
+        receipt: Receipt { state, ..remembered.receipt },
+        refundable,
+    }
+}

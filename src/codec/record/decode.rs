@@ -1,0 +1,239 @@
+//! From a frame to its record. Nothing in the bytes is trusted.
+
+use super::v1::{
+    ArchivedGrantV1, ArchivedMoreV1, ArchivedPostingV1, ArchivedRecordV1, ArchivedTagV1,
+    ArchivedTermsV1, flag, grant_kind, kind, overage,
+};
+use super::{FRAME_HEAD, Position, Record, RecordError, Sums, VERSION};
+use crate::domain::amount::Amount;
+use crate::domain::command::{GrantKind, OpenTerms, Overage, RequestHash, Terms};
+use crate::domain::event::{Event, EventKind, HoldPlaced};
+use crate::domain::grant::GrantTerms;
+use crate::domain::id::{Currency, Note, OpId, Plan, TagKey, TagValue, Tags, WalletId, Zone};
+use crate::domain::posting::{self, GrantNo, Posting, PostingKind, Postings};
+use crate::domain::time::Timestamp;
+use std::sync::Arc;
+
+/// Reads the record whose frame `bytes` begin with; answers it and the length of its frame.
+pub fn decode(bytes: &[u8]) -> Result<(Record, usize), RecordError> {
+    let (length, rest) = bytes.split_first_chunk::<4>().ok_or(RecordError::Cut)?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| RecordError::Cut)?;
+    let frame = rest.get(..length).ok_or(RecordError::Cut)?;
+    let (&version, body) = frame.split_first().ok_or(RecordError::Cut)?;
+    if version != VERSION {
+        return Err(RecordError::Version(version));
+    }
+    let archived = rkyv::access::<ArchivedRecordV1<'_>, rkyv::rancor::Error>(body)
+        .map_err(|_| RecordError::Damaged)?;
+    let length = length.saturating_add(FRAME_HEAD).saturating_sub(1);
+    Ok((record(archived)?, length))
+}
+
+/// A value that was read, or why not.
+type Decoded<T> = Result<T, RecordError>;
+
+fn record(archived: &ArchivedRecordV1<'_>) -> Decoded<Record> {
+    let postings: Postings = archived.postings.iter().map(read_posting).collect::<Decoded<_>>()?;
+    let fields = Fields { archived, more: archived.more.as_ref().map(|more| &*more.0) };
+    let op = match &*archived.op {
+        "" => None,
+        op => Some(OpId::new(op.as_bytes()).map_err(|_| RecordError::Impossible("op id"))?),
+    };
+    Ok(Record {
+        wallet: WalletId::new(archived.wallet.as_bytes())
+            .map_err(|_| RecordError::Impossible("wallet id"))?,
+        seq: archived.seq.to_native(),
+        previous: Position(archived.previous.to_native()),
+        sums: Sums {
+            posted: Amount::from_pico(archived.posted.to_native()),
+            held: Amount::from_pico(archived.held.to_native()),
+            debt: Amount::from_pico(archived.debt.to_native()),
+        },
+        event: Event {
+            at: Timestamp::from_millis(archived.at.to_native()),
+            op,
+            request: RequestHash(archived.request.to_native()),
+            kind: fields.event_kind(&postings)?,
+            postings,
+        },
+    })
+}
+
+/// What an event takes beside what all have.
+struct Fields<'b, 'a> {
+    archived: &'b ArchivedRecordV1<'a>,
+    more: Option<&'b ArchivedMoreV1<'a>>,
+}
+
+impl<'a> Fields<'_, 'a> {
+    fn event_kind(&self, postings: &[Posting]) -> Decoded<EventKind> {
+        Ok(match self.archived.kind {
+            kind::OPENED => {
+                let terms = self.terms()?;
+                let currency = Currency::new(terms.currency.as_bytes());
+                let currency = currency.map_err(|_| RecordError::Impossible("currency"))?;
+                EventKind::Opened(Box::new(OpenTerms { currency, terms: read_terms(terms)? }))
+            }
+            kind::TERMS_SET => EventKind::TermsSet(Box::new(read_terms(self.terms()?)?)),
+            kind::FROZEN => EventKind::Frozen { note: self.note()? },
+            kind::UNFROZEN => EventKind::Unfrozen,
+            kind::CLOSING => EventKind::Closing { force: self.flag(flag::FORCE) },
+            kind::CLOSED => EventKind::Closed,
+            kind::TOPPED_UP => EventKind::ToppedUp {
+                amount: self.amount(),
+                grant: self.made()?.pop().ok_or(RecordError::Impossible("top-up"))?,
+                note: self.note()?,
+            },
+            kind::REVERSED => EventKind::Reversed {
+                target: self.subject()?,
+                amount: self.amount(),
+                note: self.note()?,
+            },
+            kind::REVOKED => EventKind::Revoked { target: self.subject()?, note: self.note()? },
+            kind::WITHDRAWN => EventKind::Withdrawn { note: self.note()? },
+            kind::HOLD_PLACED => EventKind::HoldPlaced(Box::new(HoldPlaced {
+                amount: self.reserved(postings),
+                expires_at: self.expires_at(),
+                overage: self.overage()?,
+                tags: self.tags()?,
+            })),
+            kind::HOLD_EXTENDED => EventKind::HoldExtended {
+                hold: self.subject()?,
+                amount: self.reserved(postings),
+                expires_at: self.expires_at(),
+            },
+            kind::CAPTURED => EventKind::Captured {
+                hold: self.subject()?,
+                uncovered: self.uncovered(),
+                keep: self.flag(flag::KEEP),
+                late: self.flag(flag::LATE),
+                tags: self.tags()?,
+            },
+            kind::HOLD_VOIDED => {
+                EventKind::HoldVoided { hold: self.subject()?, note: self.note()? }
+            }
+            kind::HOLD_EXPIRED => EventKind::HoldExpired { hold: self.subject()? },
+            kind::CHARGED => EventKind::Charged {
+                uncovered: self.uncovered(),
+                over: self.flag(flag::OVER),
+                tags: self.tags()?,
+            },
+            kind::REFUNDED => EventKind::Refunded {
+                target: self.subject()?,
+                amount: self.amount(),
+                grants: self.made()?,
+                note: self.note()?,
+            },
+            kind::GRANT_EXPIRED => {
+                EventKind::GrantExpired { grant: GrantNo(self.archived.grant.to_native()) }
+            }
+            _ => return Err(RecordError::Impossible("kind")),
+        })
+    }
+
+    fn flag(&self, flag: u8) -> bool {
+        self.archived.flags & flag != 0
+    }
+
+    fn overage(&self) -> Decoded<Overage> {
+        match self.archived.flags >> flag::OVERAGE_SHIFT {
+            overage::DEBT => Ok(Overage::Debt),
+            overage::CAP => Ok(Overage::Cap),
+            overage::REJECT => Ok(Overage::Reject),
+            _ => Err(RecordError::Impossible("overage")),
+        }
+    }
+
+    fn subject(&self) -> Decoded<OpId> {
+        let subject = OpId::new(self.archived.subject.as_bytes());
+        subject.map_err(|_| RecordError::Impossible("subject"))
+    }
+
+    fn expires_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.archived.expires_at.to_native())
+    }
+
+    fn amount(&self) -> Amount {
+        Amount::from_pico(self.more.map_or(0, |more| more.amount.to_native()))
+    }
+
+    fn uncovered(&self) -> Amount {
+        Amount::from_pico(self.more.map_or(0, |more| more.uncovered.to_native()))
+    }
+
+    /// What a hold or its extension reserves: what it pins.
+    fn reserved(&self, postings: &[Posting]) -> Amount {
+        match self.amount() {
+            Amount::ZERO => posting::total(postings, &[PostingKind::Pin, PostingKind::CreditHold]),
+            amount => amount,
+        }
+    }
+
+    fn note(&self) -> Decoded<Note> {
+        let note = self.more.map_or("", |more| &more.note);
+        Note::new(note.as_bytes()).ok_or(RecordError::Impossible("note"))
+    }
+
+    fn tags(&self) -> Decoded<Tags> {
+        self.archived.tags.iter().map(read_tag).collect()
+    }
+
+    /// The grants that the event makes or revives.
+    fn made(&self) -> Decoded<Vec<Arc<GrantTerms>>> {
+        let made = self.archived.grants.iter().filter(|grant| grant.made);
+        made.map(|grant| read_grant(grant).map(Arc::new)).collect()
+    }
+
+    fn terms(&self) -> Decoded<&ArchivedTermsV1<'a>> {
+        let terms = self.more.and_then(|more| more.terms.as_ref());
+        terms.ok_or(RecordError::Impossible("terms"))
+    }
+}
+
+fn read_posting(archived: &ArchivedPostingV1) -> Decoded<Posting> {
+    let kind = PostingKind::ALL.get(usize::from(archived.kind));
+    Ok(Posting {
+        kind: *kind.ok_or(RecordError::Impossible("posting"))?,
+        grant: GrantNo(archived.grant.to_native()),
+        amount: Amount::from_pico(archived.amount.to_native()),
+    })
+}
+
+fn read_tag(archived: &ArchivedTagV1<'_>) -> Decoded<(TagKey, TagValue)> {
+    let key = TagKey::new(archived.key.as_bytes()).map_err(|_| RecordError::Impossible("tag"))?;
+    let value = TagValue::new(archived.value.as_bytes()).ok_or(RecordError::Impossible("tag"))?;
+    Ok((key, value))
+}
+
+fn read_grant(archived: &ArchivedGrantV1<'_>) -> Decoded<GrantTerms> {
+    Ok(GrantTerms {
+        number: GrantNo(archived.number.to_native()),
+        op: OpId::new(archived.op.as_bytes()).map_err(|_| RecordError::Impossible("grant"))?,
+        kind: match archived.kind {
+            grant_kind::PAID => GrantKind::Paid,
+            grant_kind::PROMO => GrantKind::Promo,
+            grant_kind::ALLOWANCE => GrantKind::Allowance,
+            _ => return Err(RecordError::Impossible("grant")),
+        },
+        priority: archived.priority.to_native(),
+        expires_at: match archived.expires_at.to_native() {
+            0 => None,
+            millis => Some(Timestamp::from_millis(millis)),
+        },
+    })
+}
+
+fn read_terms(archived: &ArchivedTermsV1<'_>) -> Decoded<Terms> {
+    let debt_limit = archived.debt_limit.to_native();
+    Ok(Terms {
+        credit_limit: Amount::from_pico(archived.credit_limit.to_native()),
+        debt_limit: (debt_limit >= 0).then_some(Amount::from_pico(debt_limit)),
+        plan: match &*archived.plan {
+            "" => None,
+            plan => {
+                Some(Plan::new(plan.as_bytes()).map_err(|_| RecordError::Impossible("plan"))?)
+            }
+        },
+        zone: Zone::new(archived.zone.as_bytes()).map_err(|_| RecordError::Impossible("zone"))?,
+    })
+}

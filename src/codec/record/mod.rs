@@ -1,0 +1,130 @@
+//! Journal records: one event of one wallet, as bytes.
+//!
+//! A record carries its wallet's previous record, the op id, the hash of the request and the money
+//! after it, so that dedup *is* the record: no crash can keep one and lose the other, and the
+//! ledger of a wallet is its records, walked back along `previous`.
+//!
+//! On disk a record is a frame: length (u32, little-endian, of what follows), version (u8), body.
+//! The body of version 1 is an rkyv archive of [`v1::RecordV1`]: frozen, never changed again.
+
+mod decode;
+mod encode;
+mod v1;
+
+pub use decode::decode;
+pub use encode::encode;
+
+use crate::domain::amount::Amount;
+use crate::domain::event::Event;
+use crate::domain::id::WalletId;
+
+/// The bytes of a frame before its body.
+pub const FRAME_HEAD: usize = 5;
+
+/// The version that is written.
+const VERSION: u8 = 1;
+
+/// A place in the journal. The upper 8 bits name the log (one per shard), the lower 56 count within
+/// it from 1. Zero is no place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(pub u64);
+
+impl Position {
+    /// No place: before a wallet's first record.
+    pub const NONE: Self = Self(0);
+    /// The most logs that a journal can have.
+    pub const LOGS_MAX: u8 = 64;
+    const NUMBER_BITS: u32 = 56;
+
+    /// The place of that number in a log.
+    pub const fn new(log: u8, number: u64) -> Self {
+        // `u64::from` is not const; the widening is lossless.
+        let wide = u64::from_be_bytes([0, 0, 0, 0, 0, 0, 0, log]);
+        Self((wide << Self::NUMBER_BITS) | (number & ((1 << Self::NUMBER_BITS) - 1)))
+    }
+
+    /// The log.
+    pub const fn log(self) -> u8 {
+        self.0.to_be_bytes()[0]
+    }
+
+    /// The number within the log, from 1.
+    pub const fn number(self) -> u64 {
+        self.0 & ((1 << Self::NUMBER_BITS) - 1)
+    }
+
+    /// The place so many numbers later.
+    #[must_use]
+    pub const fn plus(self, count: u64) -> Self {
+        Self(self.0.saturating_add(count))
+    }
+}
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.log(), self.number())
+    }
+}
+
+/// What a wallet had right after an event; a replay must come to the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// What is left in grants.
+    pub posted: Amount,
+    /// What open holds hold.
+    pub held: Amount,
+    /// What the customer owes.
+    pub debt: Amount,
+}
+
+/// One event of one wallet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The wallet.
+    pub wallet: WalletId,
+    /// The event's number in its wallet, from 1.
+    pub seq: u64,
+    /// The wallet's previous record.
+    pub previous: Position,
+    /// What happened.
+    pub event: Event,
+    /// What the wallet had then.
+    pub sums: Sums,
+}
+
+/// A record to encode, borrowed.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordRef<'a> {
+    /// The wallet.
+    pub wallet: &'a WalletId,
+    /// The event's number in its wallet, from 1.
+    pub seq: u64,
+    /// The wallet's previous record.
+    pub previous: Position,
+    /// What happened.
+    pub event: &'a Event,
+    /// What the wallet had then.
+    pub sums: Sums,
+    /// The terms of the grants that the event burns, so that the record explains itself.
+    pub burned: &'a [std::sync::Arc<crate::domain::grant::GrantTerms>],
+}
+
+/// Why bytes are not a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// The frame is cut short or longer than what holds it.
+    #[error("a record is cut short")]
+    Cut,
+    /// It was written by a newer purser.
+    #[error("a record has version {0}, which this purser does not know; use a newer one")]
+    Version(u8),
+    /// The body is not an archive of its version.
+    #[error("a record's body is damaged")]
+    Damaged,
+    /// A field has a value that no purser writes.
+    #[error("a record has an impossible {0}")]
+    Impossible(&'static str),
+}
+
+#[cfg(test)]
+mod tests;

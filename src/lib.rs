@@ -2,6 +2,8 @@
 
 pub mod codec;
 pub mod domain;
+pub mod engine;
+pub mod store;
 
 /// The allocator of the server and its tools.
 #[global_allocator]

@@ -230,9 +230,7 @@ fn read_terms(archived: &ArchivedTermsV1<'_>) -> Decoded<Terms> {
         debt_limit: (debt_limit >= 0).then_some(Amount::from_pico(debt_limit)),
         plan: match &*archived.plan {
             "" => None,
-            plan => {
-                Some(Plan::new(plan.as_bytes()).map_err(|_| RecordError::Impossible("plan"))?)
-            }
+            plan => Some(Plan::new(plan.as_bytes()).map_err(|_| RecordError::Impossible("plan"))?),
         },
         zone: Zone::new(archived.zone.as_bytes()).map_err(|_| RecordError::Impossible("zone"))?,
     })

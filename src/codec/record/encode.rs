@@ -114,12 +114,10 @@ impl<'a> Fields<'a> {
                 .expires_at(placed.expires_at)
                 .overage(placed.overage)
                 .tags(&placed.tags),
-            EventKind::HoldExtended { hold, amount, expires_at } => {
-                Self::new(kind::HOLD_EXTENDED)
-                    .subject(hold)
-                    .amount_unless_posted(*amount, event)
-                    .expires_at(*expires_at)
-            }
+            EventKind::HoldExtended { hold, amount, expires_at } => Self::new(kind::HOLD_EXTENDED)
+                .subject(hold)
+                .amount_unless_posted(*amount, event)
+                .expires_at(*expires_at),
             EventKind::Captured { hold, uncovered, keep, late, tags } => Self::new(kind::CAPTURED)
                 .subject(hold)
                 .uncovered(*uncovered)
@@ -130,10 +128,9 @@ impl<'a> Fields<'a> {
                 Self::new(kind::HOLD_VOIDED).subject(hold).note(note)
             }
             EventKind::HoldExpired { hold } => Self::new(kind::HOLD_EXPIRED).subject(hold),
-            EventKind::Charged { uncovered, over, tags } => Self::new(kind::CHARGED)
-                .uncovered(*uncovered)
-                .flag(*over, flag::OVER)
-                .tags(tags),
+            EventKind::Charged { uncovered, over, tags } => {
+                Self::new(kind::CHARGED).uncovered(*uncovered).flag(*over, flag::OVER).tags(tags)
+            }
             EventKind::Refunded { target, amount, grants, note } => {
                 let mut fields =
                     Self::new(kind::REFUNDED).subject(target).note(note).amount(*amount);

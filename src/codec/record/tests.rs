@@ -101,8 +101,7 @@ fn bytes_of(record: &Record) -> Vec<u8> {
     let mut bytes = vec![0xee; 3];
     let Record { wallet, seq, previous, event, sums } = record;
     let burned = &[grant()];
-    let borrowed =
-        RecordRef { wallet, seq: *seq, previous: *previous, event, sums: *sums, burned };
+    let borrowed = RecordRef { wallet, seq: *seq, previous: *previous, event, sums: *sums, burned };
     let length = encode(&borrowed, &mut bytes).unwrap();
     assert_eq!(bytes.len(), length + 3, "what was in the buffer stays");
     bytes.split_off(3)

@@ -1,0 +1,170 @@
+//! The data directory: who uses it, and whether it was left in order.
+//!
+//! | name | what |
+//! |---|---|
+//! | `lock` | held by the one process that uses the directory |
+//! | `mark` | how far the journal is safe (see [`super::mark`]) |
+//! | `journal/` | the journal's database (see [`super::sled`]) |
+//! | `journal.before-recovery/` | a copy of the journal, while it is opened after an unclean stop |
+//! | `unclean` | there while the directory is in use: found at start, the last stop was unclean |
+
+use super::StoreError;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+/// A journal above this is not copied before recovery: the copy would cost more than it may save.
+const COPY_MAX: u64 = 1024 * 1024 * 1024;
+
+/// A data directory that is ours until this is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    /// Holds the lock; the system lets go of it however the process ends.
+    _lock: File,
+    /// The last stop was unclean.
+    pub was_unclean: bool,
+}
+
+impl DataDir {
+    /// Takes the directory, making it if need be.
+    pub fn take(path: &Path) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(path).map_err(StoreError::io("make the directory", path))?;
+        let lock_path = path.join("lock");
+        let mut options = OpenOptions::new();
+        let lock = options.read(true).write(true).create(true).truncate(false).open(&lock_path);
+        let lock = lock.map_err(StoreError::io("open", &lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::Locked { path: path.to_owned() });
+            }
+            Err(TryLockError::Error(source)) => {
+                return Err(StoreError::io("lock", &lock_path)(source));
+            }
+        }
+        let unclean = path.join("unclean");
+        let was_unclean = unclean.exists();
+        File::create(&unclean).map_err(StoreError::io("make", &unclean))?;
+        sync_dir(path)?;
+        if let Some(parent) = path.canonicalize().ok().as_deref().and_then(Path::parent) {
+            sync_dir(parent)?;
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock, was_unclean })
+    }
+
+    /// Where the journal's database lies.
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
+    /// Where the mark file lies.
+    pub fn mark(&self) -> PathBuf {
+        self.path.join("mark")
+    }
+
+    /// Makes everything that was made in the directory survive a power loss.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        sync_dir(&self.path)
+    }
+
+    /// After an unclean stop, keeps a copy of the journal before anything opens it: opening a
+    /// damaged database may change it. Answers why it did not, if it should have.
+    pub fn copy_if_unclean(&self) -> Option<String> {
+        if !self.was_unclean || !self.journal().exists() {
+            return None;
+        }
+        let size = size_of(&self.journal());
+        if size > COPY_MAX {
+            return Some(format!("the journal has {size} bytes, too many to copy"));
+        }
+        self.drop_copy();
+        match copy_dir(&self.journal(), &self.copy()) {
+            Ok(()) => None,
+            Err(error) => {
+                self.drop_copy();
+                Some(format!("copying it to {} failed: {error}", self.copy().display()))
+            }
+        }
+    }
+
+    /// Removes the copy of the journal: it was opened and found complete.
+    pub fn drop_copy(&self) {
+        // What cannot be removed is replaced at the next unclean start.
+        let _ = std::fs::remove_dir_all(self.copy());
+    }
+
+    /// Notes that the directory was left in order.
+    pub fn close(self) -> Result<(), StoreError> {
+        let unclean = self.path.join("unclean");
+        std::fs::remove_file(&unclean).map_err(StoreError::io("remove", &unclean))?;
+        sync_dir(&self.path)
+    }
+
+    fn copy(&self) -> PathBuf {
+        self.path.join("journal.before-recovery")
+    }
+}
+
+/// Makes the names in a directory survive a power loss.
+pub(super) fn sync_dir(path: &Path) -> Result<(), StoreError> {
+    let directory = File::open(path).map_err(StoreError::io("open", path))?;
+    directory.sync_all().map_err(StoreError::io("sync", path))
+}
+
+fn size_of(directory: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+    let sizes = entries.flatten().filter_map(|entry| {
+        let data = entry.metadata().ok()?;
+        Some(if data.is_dir() { size_of(&entry.path()) } else { data.len() })
+    });
+    sizes.fold(0, u64::saturating_add)
+}
+
+fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_dir(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_user_is_refused_until_the_first_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = DataDir::take(folder.path()).unwrap();
+        assert!(!first.was_unclean);
+        let second = DataDir::take(folder.path());
+        assert!(matches!(second, Err(StoreError::Locked { .. })));
+        drop(first);
+        let third = DataDir::take(folder.path()).unwrap();
+        assert!(third.was_unclean, "the first was dropped, not closed");
+        third.close().unwrap();
+        assert!(!DataDir::take(folder.path()).unwrap().was_unclean);
+    }
+
+    #[test]
+    fn the_journal_is_copied_after_an_unclean_stop_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::take(folder.path()).unwrap();
+        std::fs::create_dir_all(dir.journal().join("blobs")).unwrap();
+        std::fs::write(dir.journal().join("db"), b"pages").unwrap();
+        assert_eq!(dir.copy_if_unclean(), None);
+        assert!(!dir.copy().exists());
+        drop(dir);
+        let dir = DataDir::take(folder.path()).unwrap();
+        assert_eq!(dir.copy_if_unclean(), None);
+        assert_eq!(std::fs::read(dir.copy().join("db")).unwrap(), b"pages");
+        dir.drop_copy();
+        assert!(!dir.copy().exists());
+    }
+}

@@ -1,0 +1,140 @@
+//! Durability: the journal behind a narrow trait, its writer, recovery, and what lies on the disk.
+//!
+//! A journal keeps values by position and knows when they are safe; what the values mean stands in
+//! [`crate::codec`]. The trait is the seam for scale: another backend may be a file, or a
+//! replicated log per shard.
+
+pub mod data_dir;
+mod guard;
+pub mod mark;
+pub mod memory;
+pub mod recovery;
+pub mod sled;
+pub mod writer;
+
+pub use guard::{guarded, is_guarded};
+
+use crate::codec::record::Position;
+use std::path::PathBuf;
+
+/// What a journal's values are given to while it is read.
+pub type Visit<'a> = dyn FnMut(Position, &[u8]) -> Result<(), StoreError> + 'a;
+
+/// A log, or several, of values by position.
+///
+/// After any error the journal must not be used again: memory may be ahead of the disk, and a sync
+/// that failed once may falsely succeed the second time.
+pub trait Journal: Send {
+    /// Adds a value behind all others of its log. It is safe only after [`Journal::sync`].
+    fn append(&mut self, position: Position, value: &[u8]) -> Result<(), StoreError>;
+
+    /// Makes everything appended so far survive a power loss.
+    fn sync(&mut self) -> Result<(), StoreError>;
+
+    /// Remembers, apart from the values, how far a log is safe. Call it after [`Journal::sync`].
+    fn set_mark(&mut self, mark: Mark) -> Result<(), StoreError>;
+
+    /// How far each log was safe at least.
+    fn marks(&self) -> Result<Vec<Mark>, StoreError>;
+
+    /// Gives every value to `visit`, in the order of positions.
+    fn scan(&self, visit: &mut Visit<'_>) -> Result<(), StoreError>;
+
+    /// Removes the values of a log from a position on: they were never acknowledged.
+    fn truncate(&mut self, from: Position) -> Result<(), StoreError>;
+}
+
+/// How far a log is known to be safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The last position of the log.
+    pub last: Position,
+    /// The chain after it.
+    pub chain: u64,
+}
+
+/// Why the store cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system refused.
+    #[error("cannot {action} {path}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Another process has the data directory.
+    #[error(
+        "{path} is used by another purser; stop that one, or name another directory with --data"
+    )]
+    Locked {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// The database under the journal refused or gave up.
+    #[error("the journal's database at {path} cannot {action}: {reason}")]
+    Database {
+        /// Where it lies.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// Something that was acknowledged is gone.
+    #[error(
+        "log {log} of the journal ends at number {found}, but numbers up to {acknowledged} were \
+         acknowledged and are missing; restore the data directory from a backup, or start with \
+         --accept-loss to go on without them"
+    )]
+    Missing {
+        /// The log.
+        log: u8,
+        /// Its last readable number.
+        found: u64,
+        /// The last number known to have been safe.
+        acknowledged: u64,
+    },
+    /// A value that must be readable is not.
+    #[error(
+        "the journal is damaged at {position}: {reason}; restore the data directory from a \
+         backup, or start with --accept-loss to go on with what lies before it"
+    )]
+    Damaged {
+        /// Where.
+        position: Position,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file that says how far the journal is safe cannot be trusted.
+    #[error(
+        "{path} is missing or damaged, so nobody can say whether the journal is complete; restore \
+         it from a backup, or start with --accept-loss to accept the journal as it is"
+    )]
+    MarkLost {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A writer that is not the journal's current one.
+    #[error("a batch for {batch} does not follow the journal's end {end}")]
+    Deposed {
+        /// Where the batch wanted to be.
+        batch: Position,
+        /// Where the log ends.
+        end: Position,
+    },
+}
+
+impl StoreError {
+    /// An error of the operating system.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}

@@ -1,0 +1,348 @@
+//! Recovery: the journal, read once from its beginning, back to wallets.
+//!
+//! Every value is checked (checksum, chain, no gap), every log must reach its mark, and every
+//! record must leave its wallet with the money that it says. Only a torn end beyond the mark, which
+//! nobody was told of, is cut off. Anything else is refused, or cut off with what follows it when
+//! the operator accepts the loss.
+
+use super::writer::Tail;
+use super::{Journal, Mark, StoreError};
+use crate::codec::record::{self, Position, Record};
+use crate::codec::value::{self, Content, Value, ValueError};
+use crate::domain::id::WalletId;
+use crate::domain::time::Timestamp;
+use crate::domain::wallet::Wallet;
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
+
+/// What to do about damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Refuse to start.
+    Refuse,
+    /// Go on with what lies before it.
+    Accept,
+}
+
+/// A wallet as its records leave it.
+#[derive(Debug)]
+pub struct RecoveredWallet {
+    /// The wallet.
+    pub wallet: Wallet,
+    /// Its last record.
+    pub last: Position,
+}
+
+/// What the journal says.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// All wallets.
+    pub wallets: HashMap<WalletId, RecoveredWallet>,
+    /// Where each log ends.
+    pub tails: Vec<Tail>,
+    /// When the last event happened.
+    pub last_time: Timestamp,
+    /// How many records there are.
+    pub records: u64,
+    /// What was cut off, in words.
+    pub dropped: Vec<String>,
+}
+
+/// Reads a journal back to wallets, and leaves it ready for a writer.
+pub fn recover(journal: &mut dyn Journal, loss: Loss) -> Result<Recovered, StoreError> {
+    let mut reader = Reader { loss, marks: marks(journal, loss)?, ..Reader::new() };
+    journal.scan(&mut |position, bytes| reader.value(position, bytes))?;
+    reader.end_log()?;
+    reader.check_unseen_logs()?;
+    for cut in &reader.cuts {
+        journal.truncate(*cut)?;
+    }
+    if !reader.cuts.is_empty() {
+        journal.sync()?;
+    }
+    if loss == Loss::Accept {
+        for tail in &reader.recovered.tails {
+            let last = Position(tail.next.0.saturating_sub(1));
+            journal.set_mark(Mark { last, chain: tail.chain })?;
+        }
+    }
+    if let Some((wallet, records)) = reader.early.iter().find(|(_, records)| !records.is_empty()) {
+        let position = records.values().next().map_or(Position::NONE, |(position, _)| *position);
+        let reason = format!("earlier records of wallet {wallet} are missing");
+        return Err(StoreError::Damaged { position, reason });
+    }
+    Ok(reader.recovered)
+}
+
+/// The marks; none when they are lost and that is accepted.
+fn marks(journal: &dyn Journal, loss: Loss) -> Result<Vec<Mark>, StoreError> {
+    match journal.marks() {
+        Err(StoreError::MarkLost { .. }) if loss == Loss::Accept => Ok(Vec::new()),
+        marks => marks,
+    }
+}
+
+/// Recovery in progress.
+struct Reader {
+    loss: Loss,
+    marks: Vec<Mark>,
+    /// The log being read; none before the first value.
+    log: Option<Log>,
+    /// Where logs are to be cut.
+    cuts: Vec<Position>,
+    /// Records read before an earlier one of their wallet, which is in another log.
+    early: HashMap<WalletId, BTreeMap<u64, (Position, Record)>>,
+    recovered: Recovered,
+}
+
+/// The log being read.
+struct Log {
+    tail: Tail,
+    /// A record whose fragments are being put together: its position and bytes.
+    fragments: Option<(Tail, Vec<u8>)>,
+    /// The first place that could not be read, and why.
+    broken: Option<(Position, String)>,
+    /// The chain at the mark, once it was passed.
+    mark_seen: Option<u64>,
+}
+
+impl Reader {
+    fn new() -> Self {
+        Self {
+            loss: Loss::Refuse,
+            marks: Vec::new(),
+            log: None,
+            cuts: Vec::new(),
+            early: HashMap::new(),
+            recovered: Recovered::default(),
+        }
+    }
+
+    /// Takes the next value of the journal.
+    fn value(&mut self, position: Position, bytes: &[u8]) -> Result<(), StoreError> {
+        if self.log.as_ref().is_none_or(|log| log.tail.next.log() != position.log()) {
+            self.end_log()?;
+            let tail = Tail::empty(position.log());
+            self.log = Some(Log { tail, fragments: None, broken: None, mark_seen: None });
+        }
+        let Some(mut log) = self.log.take() else { return Ok(()) };
+        let result = self.value_of(&mut log, position, bytes);
+        self.log = Some(log);
+        result
+    }
+
+    fn value_of(
+        &mut self,
+        log: &mut Log,
+        position: Position,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        let value = value::decode(bytes);
+        if let Some((broken, reason)) = &log.broken {
+            // A torn end has nothing sound behind it; sound values mean that something in between
+            // was damaged, and they may have been acknowledged.
+            if value.is_ok() && self.loss == Loss::Refuse {
+                return Err(StoreError::Damaged { position: *broken, reason: reason.clone() });
+            }
+            return Ok(());
+        }
+        let value = match value {
+            Ok(value) if value.first == position => value,
+            Ok(_) => return self.broken(log, position, "it lies at the wrong place".to_owned()),
+            Err(error @ ValueError::Version(_)) => {
+                return Err(StoreError::Damaged { position, reason: error.to_string() });
+            }
+            Err(error) => return self.broken(log, position, error.to_string()),
+        };
+        if let Some(gap) = gap(log, &value) {
+            let at = log.tail.next;
+            // This value is sound, so what is missing before it was not merely unfinished.
+            if self.loss == Loss::Refuse {
+                return Err(StoreError::Damaged { position: at, reason: gap });
+            }
+            return self.broken(log, at, gap);
+        }
+        self.follow(log, &value, bytes)
+    }
+
+    /// Remembers the first place that could not be read.
+    fn broken(
+        &mut self,
+        log: &mut Log,
+        position: Position,
+        reason: String,
+    ) -> Result<(), StoreError> {
+        let acknowledged = self.mark(log.tail.next.log()).map(|mark| mark.last);
+        if self.loss == Loss::Refuse && acknowledged.is_some_and(|last| position <= last) {
+            return Err(StoreError::Damaged { position, reason });
+        }
+        log.broken = Some((position, reason));
+        Ok(())
+    }
+
+    /// Takes a value that follows the log's end.
+    fn follow(&mut self, log: &mut Log, value: &Value<'_>, bytes: &[u8]) -> Result<(), StoreError> {
+        let start = log.tail;
+        log.tail.chain = value::chain_after(bytes, log.tail.chain);
+        match value.content {
+            Content::Whole { records } => {
+                log.tail.next = log.tail.next.plus(u64::from(records));
+                self.records(start.next, value.body, u64::from(records))?;
+            }
+            Content::Fragment { part, parts } => {
+                log.tail.next = log.tail.next.plus(1);
+                let (first, frame) = log.fragments.get_or_insert_with(|| (start, Vec::new()));
+                frame.extend_from_slice(value.body);
+                let first = first.next;
+                if part.saturating_add(1) == parts
+                    && let Some((_, frame)) = log.fragments.take()
+                {
+                    self.records(first, &frame, 1)?;
+                }
+            }
+        }
+        if self.mark(start.next.log()).is_some_and(|mark| mark.last.plus(1) == log.tail.next) {
+            log.mark_seen = Some(log.tail.chain);
+        }
+        Ok(())
+    }
+
+    /// Folds the records of a body.
+    fn records(&mut self, first: Position, body: &[u8], count: u64) -> Result<(), StoreError> {
+        let mut rest = body;
+        for index in 0..count {
+            let position = first.plus(index);
+            let damaged = |error: record::RecordError| StoreError::Damaged {
+                position,
+                reason: error.to_string(),
+            };
+            let (record, length) = record::decode(rest).map_err(damaged)?;
+            rest = rest.get(length..).unwrap_or_default();
+            self.record(position, record)?;
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let reason = "a value holds more than its records".to_owned();
+        Err(StoreError::Damaged { position: first, reason })
+    }
+
+    /// Folds a record, and those that waited for it.
+    fn record(&mut self, position: Position, record: Record) -> Result<(), StoreError> {
+        let known = self.recovered.wallets.get(&record.wallet);
+        let next = known.map_or(0, |known| known.wallet.seq()).saturating_add(1);
+        if record.seq != next {
+            let early = self.early.entry(record.wallet.clone()).or_default();
+            early.insert(record.seq, (position, record));
+            return Ok(());
+        }
+        let wallet = record.wallet.clone();
+        self.fold(position, record)?;
+        while let Some(early) = self.early.get_mut(&wallet) {
+            let known = self.recovered.wallets.get(&wallet);
+            let next = known.map_or(0, |known| known.wallet.seq()).saturating_add(1);
+            let Some((position, record)) = early.remove(&next) else { break };
+            self.fold(position, record)?;
+        }
+        Ok(())
+    }
+
+    /// Folds the next record of its wallet.
+    fn fold(&mut self, position: Position, record: Record) -> Result<(), StoreError> {
+        let damaged = |reason: String| StoreError::Damaged { position, reason };
+        let known = self.recovered.wallets.get_mut(&record.wallet);
+        let previous = known.as_ref().map_or(Position::NONE, |known| known.last);
+        if previous != record.previous {
+            return Err(damaged(format!("its wallet's previous record is {previous}")));
+        }
+        let sums = if let Some(known) = known {
+            known.wallet.apply(&record.event).map_err(|error| damaged(error.to_string()))?;
+            known.last = position;
+            known.wallet.balances()
+        } else {
+            let opened = Wallet::open(&record.event);
+            let (wallet, _) = opened.map_err(|error| damaged(error.to_string()))?;
+            let balances = wallet.balances();
+            let recovered = RecoveredWallet { wallet, last: position };
+            self.recovered.wallets.insert(record.wallet, recovered);
+            balances
+        };
+        if (sums.posted, sums.held, sums.debt)
+            != (record.sums.posted, record.sums.held, record.sums.debt)
+        {
+            return Err(damaged("its money does not come to what it says".to_owned()));
+        }
+        self.recovered.last_time = self.recovered.last_time.max(record.event.at);
+        self.recovered.records = self.recovered.records.saturating_add(1);
+        Ok(())
+    }
+
+    /// Checks the log that was read against its mark, and notes its end.
+    fn end_log(&mut self) -> Result<(), StoreError> {
+        let Some(mut log) = self.log.take() else { return Ok(()) };
+        if let Some((start, _)) = log.fragments.take() {
+            // Its last fragment was never written, so nobody was told of the record.
+            let reason = "its fragments are not complete".to_owned();
+            log.tail = start;
+            log.broken.get_or_insert((start.next, reason));
+        }
+        let last = Position(log.tail.next.0.saturating_sub(1));
+        if let Some(mark) = self.mark(last.log()).filter(|_| self.loss == Loss::Refuse) {
+            if last < mark.last {
+                return Err(missing(mark, last.number()));
+            }
+            if log.mark_seen.is_none_or(|chain| chain != mark.chain) {
+                let reason = "it is not the journal that the mark was written for".to_owned();
+                return Err(StoreError::Damaged { position: mark.last, reason });
+            }
+        }
+        if let Some((position, reason)) = log.broken {
+            self.cuts.push(log.tail.next);
+            self.recovered.dropped.push(format!("from {position} on: {reason}"));
+        }
+        self.recovered.tails.push(log.tail);
+        Ok(())
+    }
+
+    /// A log with a mark must have been read.
+    fn check_unseen_logs(&self) -> Result<(), StoreError> {
+        let seen = |mark: &&Mark| {
+            self.recovered.tails.iter().any(|tail| tail.next.log() == mark.last.log())
+        };
+        match self.marks.iter().find(|mark| !seen(mark)) {
+            Some(mark) if self.loss == Loss::Refuse => Err(missing(*mark, 0)),
+            _ => Ok(()),
+        }
+    }
+
+    fn mark(&self, log: u8) -> Option<Mark> {
+        self.marks.iter().find(|mark| mark.last.log() == log).copied()
+    }
+}
+
+/// What stands between the end of a log and a value, if anything.
+fn gap(log: &Log, value: &Value<'_>) -> Option<String> {
+    let next = log.tail.next;
+    if value.first != next {
+        let last = value.first.number().saturating_sub(1);
+        return Some(format!("numbers {} to {last} of the log are missing", next.number()));
+    }
+    if value.chain != log.tail.chain {
+        return Some("the chain from the value before it is broken".to_owned());
+    }
+    let part = match value.content {
+        Content::Whole { .. } => 0,
+        Content::Fragment { part, .. } => u64::from(part),
+    };
+    let expected = log
+        .fragments
+        .as_ref()
+        .map_or(0, |(start, _)| next.number().saturating_sub(start.next.number()));
+    let fits =
+        part == expected && (expected == 0 || matches!(value.content, Content::Fragment { .. }));
+    (!fits).then(|| "a record's fragments are not complete".to_owned())
+}
+
+fn missing(mark: Mark, found: u64) -> StoreError {
+    StoreError::Missing { log: mark.last.log(), found, acknowledged: mark.last.number() }
+}

@@ -179,7 +179,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_amount() {
-        for text in ["", ".", ".5", "5.", "-1", "+1", "1e3", "1,5", "0x1", "1.0000000000001", " 1"] {
+        for text in ["", ".", ".5", "5.", "-1", "+1", "1e3", "1,5", "0x1", "1.0000000000001", " 1"]
+        {
             assert_eq!(text.parse::<Amount>(), Err(ParseAmountError::Malformed), "{text:?}");
         }
         for text in ["1000000000000000000.000000000001", &"9".repeat(200)] {

@@ -1,0 +1,10 @@
+//! Bytes to domain and back: pure functions, no files, no sockets, no clock.
+//!
+//! [`resp`] cuts requests out of a byte stream and writes reply frames; [`request`] turns the
+//! arguments of one request into what the domain is asked; [`reply`] turns its answer into frames;
+//! [`commands`] is what the server tells clients about itself.
+
+pub mod commands;
+pub mod reply;
+pub mod request;
+pub mod resp;

@@ -1,0 +1,4 @@
+//! What a wallet answers, as reply frames.
+
+mod error_code;
+pub use error_code::ErrorCode;

@@ -1,0 +1,1 @@
+//! What the request parser must do.

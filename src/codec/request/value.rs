@@ -51,10 +51,9 @@ pub(super) fn option<'a>(
     let what = option.keyword();
     match option {
         Opt::Force | Opt::Keep | Opt::Strict => Ok(Value::Flag),
-        Opt::Min | Opt::CreditLimit => amount(what, raw),
-        Opt::Amount => positive(what, raw),
         Opt::DebtLimit if raw.eq_ignore_ascii_case(b"none") => Ok(Value::NoAmount),
-        Opt::DebtLimit => amount(what, raw),
+        Opt::Min | Opt::CreditLimit | Opt::DebtLimit => amount(what, raw),
+        Opt::Amount => positive(what, raw),
         Opt::Count => integer(what, raw).map(Value::Integer),
         Opt::Priority => {
             let priority = integer(what, raw)?;

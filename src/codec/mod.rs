@@ -1,4 +1,11 @@
-//! Bytes to domain and back: pure functions without files, sockets or actors.
+//! Bytes to domain and back: pure functions, no files, no sockets, no clock.
+//!
+//! [`resp`] cuts requests out of a byte stream and writes reply frames; [`request`] turns the
+//! arguments of one request into what the domain is asked; [`reply`] turns its answer into frames;
+//! [`record`] and [`value`] are what lies on the disk.
 
 pub mod record;
+pub mod reply;
+pub mod request;
+pub mod resp;
 pub mod value;

@@ -1,0 +1,428 @@
+//! The arguments of one request to what the domain is asked.
+//!
+//! Everything that can be judged without the wallet is judged here: names, amounts, ranges,
+//! options. Nothing is ignored: an argument that is not understood is an error.
+
+mod error;
+mod spec;
+mod value;
+
+use jiff::tz::TimeZoneDatabase;
+use smallvec::SmallVec;
+
+pub use error::RequestError;
+use spec::{Opt, Spec, Verb};
+use value::{Form, Value};
+pub(super) use value::{kind_word, overage_word};
+
+use super::resp::Args;
+use crate::domain::amount::Amount;
+use crate::domain::command::GrantKind;
+use crate::domain::command::{
+    Authorize, Command, Expiry, OpenTerms, Overage, Request, Terms, TermsChange, TopUp,
+};
+use crate::domain::id::{Currency, Note, OpId, Plan, TagKey, TagValue, Tags, WalletId, Zone};
+use crate::domain::time::{Span, Timestamp};
+
+/// How many holds `HOLD.LIST` shows when not told, and at most.
+const HOLDS: (usize, usize) = (100, 1000);
+/// How many wallets `WALLET.SCAN` looks at when not told, and at most.
+const SCANNED: (usize, usize) = (10, 10_000);
+
+/// What requests are checked against, beyond the contract itself. Made once.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The most tags of one operation.
+    pub tags_max: usize,
+    zones: TimeZoneDatabase,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self::new(16)
+    }
+}
+
+impl Rules {
+    /// Rules with so many tags an operation at most, and the time zones of this build.
+    pub fn new(tags_max: usize) -> Self {
+        Self { tags_max, zones: TimeZoneDatabase::bundled() }
+    }
+}
+
+/// A request that is well formed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parsed {
+    /// One to a wallet.
+    Wallet {
+        /// What is asked.
+        request: Request,
+        /// When the caller says it sent it.
+        sent: Option<Timestamp>,
+    },
+    /// `WALLET.SCAN`, which asks all wallets.
+    Scan(Scan),
+}
+
+/// What `WALLET.SCAN` asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// Where to go on; 0 to begin.
+    pub cursor: u64,
+    /// Show only ids that match this glob.
+    pub pattern: Option<Vec<u8>>,
+    /// Look at so many wallets; a hint, at least 1.
+    pub count: usize,
+    /// When the caller says it sent it.
+    pub sent: Option<Timestamp>,
+}
+
+/// Reads a request to the engine. The server's own commands are unknown here.
+pub fn parse(args: Args<'_>, rules: &Rules) -> Result<Parsed, RequestError> {
+    let spec = Spec::named(args.name()).ok_or_else(|| RequestError::unknown_command(args))?;
+    let first_option = 2 + spec.positionals.len();
+    let Some(subject) = args.get(1).filter(|_| args.len() >= first_option) else {
+        return Err(RequestError::wrong_arity(spec.name));
+    };
+    let mut form = Form::new(spec.name);
+    let mut positionals = SmallVec::new();
+    for (kind, raw) in spec.positionals.iter().zip(args.iter_from(2)) {
+        let value = value::positional(*kind, raw)?;
+        form.value(&value);
+        positionals.push(value);
+    }
+    let mut call = Call { spec, positionals, options: SmallVec::new(), tags: Tags::new() };
+    call.read_options(args, first_option, rules)?;
+    let sent = call.time(Opt::Sent);
+    if spec.verb == Verb::Scan {
+        return call.scan(subject, sent).map(Parsed::Scan);
+    }
+    // Whoever opens a wallet gives it its name; everybody else refers to it.
+    let wallet = if spec.verb == Verb::Open { WalletId::given } else { WalletId::new };
+    let wallet = wallet(subject).map_err(|error| RequestError::name("wallet", error))?;
+    let hash = {
+        for (option, value) in &call.options {
+            match option {
+                Opt::Id | Opt::Sent => {}
+                Opt::Tag => form.tags(&call.tags),
+                option => form.option(*option, value),
+            }
+        }
+        form.hash()
+    };
+    let id = call.op(Opt::Id);
+    let command = call.command()?;
+    Ok(Parsed::Wallet { request: Request { wallet, id, hash, command }, sent })
+}
+
+/// A request whose arguments are read, but not yet put together.
+struct Call<'a> {
+    spec: &'static Spec,
+    positionals: SmallVec<[Value<'a>; 2]>,
+    /// In the order of their keywords, each once; of `TAG` only that there is one.
+    options: SmallVec<[(Opt, Value<'a>); 6]>,
+    /// By key.
+    tags: Tags,
+}
+
+impl<'a> Call<'a> {
+    fn read_options(
+        &mut self,
+        args: Args<'a>,
+        first: usize,
+        rules: &Rules,
+    ) -> Result<(), RequestError> {
+        let mut rest = args.iter_from(first);
+        while let Some(keyword) = rest.next() {
+            let option = self.spec.option(keyword).ok_or_else(|| unknown_option(keyword))?;
+            let what = option.keyword();
+            let known = self.options.iter().any(|(other, _)| *other == option);
+            if known && option != Opt::Tag {
+                return Err(RequestError::malformed(format!("syntax error: {what} is repeated")));
+            }
+            let lacking =
+                || RequestError::malformed(format!("syntax error: {what} lacks its value"));
+            let value = match option {
+                Opt::Force | Opt::Keep | Opt::Strict => Value::Flag,
+                Opt::Tag => {
+                    let key = rest.next().ok_or_else(lacking)?;
+                    self.add_tag(key, rest.next().ok_or_else(lacking)?, rules)?;
+                    Value::Flag
+                }
+                option => value::option(option, rest.next().ok_or_else(lacking)?, &rules.zones)?,
+            };
+            if !known {
+                self.options.push((option, value));
+            }
+        }
+        self.options.sort_unstable_by_key(|(option, _)| *option);
+        match self.spec.required {
+            Some(option) if self.value(option).is_none() => {
+                let (name, what) = (self.spec.name, option.keyword());
+                Err(RequestError::malformed(format!("syntax error: {name} needs {what}")))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn add_tag(&mut self, key: &[u8], value: &[u8], rules: &Rules) -> Result<(), RequestError> {
+        let key = TagKey::new(key).map_err(|error| RequestError::name("TAG", error))?;
+        if value.len() > TagValue::MAX {
+            let max = TagValue::MAX;
+            return Err(RequestError::range(format!("a TAG's value has at most {max} bytes")));
+        }
+        let value = TagValue::new(value)
+            .ok_or_else(|| RequestError::malformed("invalid TAG: its value must be UTF-8"))?;
+        match self.tags.binary_search_by(|(other, _)| other.cmp(&key)) {
+            Ok(_) => Err(RequestError::malformed(format!("syntax error: TAG {key} is repeated"))),
+            Err(_) if self.tags.len() >= rules.tags_max => {
+                Err(RequestError::too_many_tags(rules.tags_max))
+            }
+            Err(place) => {
+                self.tags.insert(place, (key, value));
+                Ok(())
+            }
+        }
+    }
+
+    fn scan(self, cursor: &[u8], sent: Option<Timestamp>) -> Result<Scan, RequestError> {
+        let cursor = std::str::from_utf8(cursor).ok().and_then(|cursor| cursor.parse().ok());
+        let pattern = match self.value(Opt::Match) {
+            Some(Value::Bytes(pattern)) => Some(pattern.to_vec()),
+            _ => None,
+        };
+        let (default, max) = SCANNED;
+        let count = match self.integer(Opt::Count) {
+            None => default,
+            Some(count @ 1..) => usize::try_from(count).unwrap_or(max).min(max),
+            Some(_) => return Err(RequestError::range("COUNT must be at least 1")),
+        };
+        let cursor = cursor.ok_or_else(|| RequestError::malformed("invalid cursor"))?;
+        Ok(Scan { cursor, pattern, count, sent })
+    }
+
+    fn command(mut self) -> Result<Command, RequestError> {
+        Ok(match self.spec.verb {
+            Verb::Authorize => Command::Authorize(Authorize {
+                amount: self.stated()?,
+                min: self.min()?,
+                ttl: self.span(Opt::Ttl),
+                overage: self.overage().unwrap_or(Overage::Debt),
+                tags: std::mem::take(&mut self.tags),
+            }),
+            Verb::Extend => Command::Extend {
+                hold: self.target()?,
+                amount: self.stated()?,
+                min: self.min()?,
+                ttl: self.span(Opt::Ttl),
+            },
+            Verb::Capture => Command::Capture {
+                hold: self.target()?,
+                amount: self.stated()?,
+                keep: self.value(Opt::Keep).is_some(),
+                strict: self.value(Opt::Strict).is_some(),
+                tags: std::mem::take(&mut self.tags),
+            },
+            Verb::Charge => Command::Charge {
+                amount: self.stated()?,
+                overage: self.overage().unwrap_or(Overage::Reject),
+                tags: std::mem::take(&mut self.tags),
+            },
+            Verb::Void => Command::Void { hold: self.target()?, note: self.note() },
+            Verb::Refund => {
+                Command::Refund { op: self.target()?, amount: self.stated()?, note: self.note() }
+            }
+            Verb::TopUp => Command::TopUp(Box::new(self.top_up()?)),
+            Verb::Reverse => Command::Reverse {
+                op: self.target()?,
+                amount: self.amount(Opt::Amount),
+                note: self.note(),
+            },
+            Verb::Revoke => Command::Revoke { op: self.target()?, note: self.note() },
+            Verb::Withdraw => Command::Withdraw { amount: self.stated()?, note: self.note() },
+            Verb::Balance => Command::Balance,
+            Verb::HoldGet => Command::HoldGet { hold: self.target()? },
+            Verb::HoldList => self.hold_list()?,
+            Verb::OpGet => Command::OpGet { op: self.target()? },
+            Verb::Open => Command::Open(Box::new(self.open()?)),
+            Verb::Set => Command::Set(Box::new(self.set()?)),
+            Verb::Get => Command::Get,
+            Verb::Freeze => Command::Freeze { note: self.note() },
+            Verb::Unfreeze => Command::Unfreeze,
+            Verb::Close => Command::Close { force: self.value(Opt::Force).is_some() },
+            // It asks no wallet, and was read before.
+            Verb::Scan => return Err(RequestError::wrong_arity(self.spec.name)),
+        })
+    }
+
+    fn top_up(&self) -> Result<TopUp, RequestError> {
+        let expiry = match (self.time(Opt::Expires), self.span(Opt::Ttl)) {
+            (None, None) => Expiry::Never,
+            (Some(at), None) => Expiry::At(at),
+            (None, Some(span)) => Expiry::In(span),
+            (Some(_), Some(_)) => {
+                return Err(RequestError::malformed("syntax error: EXPIRES and TTL are exclusive"));
+            }
+        };
+        let kind = match self.value(Opt::Kind) {
+            Some(Value::Kind(kind)) => *kind,
+            _ => GrantKind::Paid,
+        };
+        let priority = self.integer(Opt::Priority).and_then(|n| u16::try_from(n).ok());
+        Ok(TopUp { amount: self.stated()?, kind, priority, expiry, note: self.note() })
+    }
+
+    fn hold_list(&self) -> Result<Command, RequestError> {
+        let (default, max) = HOLDS;
+        let count = match self.integer(Opt::Count) {
+            None => default,
+            Some(count) => usize::try_from(count)
+                .ok()
+                .filter(|count| (1..=max).contains(count))
+                .ok_or_else(|| RequestError::range(format!("COUNT must be 1 to {max}")))?,
+        };
+        Ok(Command::HoldList { after: self.op(Opt::After), count })
+    }
+
+    fn open(&self) -> Result<OpenTerms, RequestError> {
+        if self.value(Opt::DebtLimit) == Some(&Value::NoAmount) {
+            let text = "invalid DEBTLIMIT: leave it out to open a wallet without one";
+            return Err(RequestError::malformed(text));
+        }
+        let utc = || Zone::new(b"UTC").map_err(|error| RequestError::name("TZ", error));
+        Ok(OpenTerms {
+            currency: self.currency()?,
+            terms: Terms {
+                credit_limit: self.amount(Opt::CreditLimit).unwrap_or(Amount::ZERO),
+                debt_limit: self.amount(Opt::DebtLimit),
+                plan: self.plan(),
+                zone: self.zone().map_or_else(utc, Ok)?,
+            },
+        })
+    }
+
+    fn set(&self) -> Result<TermsChange, RequestError> {
+        let change = TermsChange {
+            credit_limit: self.amount(Opt::CreditLimit),
+            debt_limit: self.value(Opt::DebtLimit).map(|_| self.amount(Opt::DebtLimit)),
+            plan: self.plan(),
+            zone: self.zone(),
+        };
+        if change == TermsChange::default() {
+            let text = "syntax error: WALLET.SET needs CREDITLIMIT, DEBTLIMIT, PLAN or TZ";
+            return Err(RequestError::malformed(text));
+        }
+        Ok(change)
+    }
+
+    /// The value of an option, if it is there.
+    fn value(&self, option: Opt) -> Option<&Value<'a>> {
+        self.options.iter().find(|(other, _)| *other == option).map(|(_, value)| value)
+    }
+
+    /// The hold or operation that is named by its place.
+    fn target(&mut self) -> Result<OpId, RequestError> {
+        let found = self.positionals.iter().find_map(|value| match value {
+            Value::Op(op) => Some(op.clone()),
+            _ => None,
+        });
+        found.ok_or_else(|| RequestError::wrong_arity(self.spec.name))
+    }
+
+    /// The amount that is stated by its place.
+    fn stated(&self) -> Result<Amount, RequestError> {
+        let found = self.positionals.iter().find_map(|value| match value {
+            Value::Amount(amount) => Some(*amount),
+            _ => None,
+        });
+        found.ok_or_else(|| RequestError::wrong_arity(self.spec.name))
+    }
+
+    /// `MIN`, at most the stated amount.
+    fn min(&self) -> Result<Option<Amount>, RequestError> {
+        let (amount, min) = (self.stated()?, self.amount(Opt::Min));
+        if min.is_some_and(|min| min > amount) {
+            return Err(RequestError::range("MIN must be at most the amount"));
+        }
+        Ok(min)
+    }
+
+    fn amount(&self, option: Opt) -> Option<Amount> {
+        match self.value(option) {
+            Some(Value::Amount(amount)) => Some(*amount),
+            _ => None,
+        }
+    }
+
+    fn integer(&self, option: Opt) -> Option<i64> {
+        match self.value(option) {
+            Some(Value::Integer(integer)) => Some(*integer),
+            _ => None,
+        }
+    }
+
+    fn time(&self, option: Opt) -> Option<Timestamp> {
+        match self.value(option) {
+            Some(Value::Time(time)) => Some(*time),
+            _ => None,
+        }
+    }
+
+    fn span(&self, option: Opt) -> Option<Span> {
+        match self.value(option) {
+            Some(Value::Span(span)) => Some(*span),
+            _ => None,
+        }
+    }
+
+    fn op(&self, option: Opt) -> Option<OpId> {
+        match self.value(option) {
+            Some(Value::Op(op)) => Some(op.clone()),
+            _ => None,
+        }
+    }
+
+    fn overage(&self) -> Option<Overage> {
+        match self.value(Opt::Overage) {
+            Some(Value::Overage(overage)) => Some(*overage),
+            _ => None,
+        }
+    }
+
+    fn note(&self) -> Note {
+        match self.value(Opt::Note) {
+            Some(Value::Note(note)) => note.clone(),
+            _ => Note::default(),
+        }
+    }
+
+    fn plan(&self) -> Option<Plan> {
+        match self.value(Opt::Plan) {
+            Some(Value::Plan(plan)) => Some(plan.clone()),
+            _ => None,
+        }
+    }
+
+    fn zone(&self) -> Option<Zone> {
+        match self.value(Opt::Tz) {
+            Some(Value::Zone(zone)) => Some(zone.clone()),
+            _ => None,
+        }
+    }
+
+    fn currency(&self) -> Result<Currency, RequestError> {
+        match self.value(Opt::Currency) {
+            Some(Value::Currency(currency)) => Ok(currency.clone()),
+            _ => Err(RequestError::malformed("syntax error: WALLET.OPEN needs CURRENCY")),
+        }
+    }
+}
+
+/// An option that the command does not take.
+fn unknown_option(keyword: &[u8]) -> RequestError {
+    let shown = keyword.get(..64).unwrap_or(keyword);
+    RequestError::malformed([b"syntax error: unknown option '", shown, b"'"].concat())
+}
+
+#[cfg(test)]
+mod tests;

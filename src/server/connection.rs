@@ -1,0 +1,218 @@
+//! One connection: its reply ring, its socket, and whether it is still read.
+//!
+//! Replies are encoded when they leave and written directly; only a socket that would block gets a
+//! task of its own, which waits for it. What a client does not read stays bounded: the bytes by
+//! `reply_bytes_max`, the rest as unanswered requests in the ring, past whose bound the connection
+//! is not read.
+
+use super::Context;
+use super::clients::Client;
+use super::ring::{Reply, Ring};
+use crate::codec::reply;
+use crate::codec::resp::{Proto, Writer};
+use crate::domain::outcome::Outcome;
+use crate::engine::batch::BatchNo;
+use std::cell::{Cell, RefCell};
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+/// Whether a connection goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// It is read and written.
+    Open,
+    /// It is not read any more, and ends when all is answered.
+    Draining,
+    /// It is gone.
+    Dead,
+}
+
+/// One connection. Its shard's thread owns it.
+pub(super) struct Connection {
+    pub(super) id: u64,
+    pub(super) client: Arc<Client>,
+    pub(super) stream: TcpStream,
+    /// Wakes the reader: replies have left, or the connection is to end.
+    pub(super) changed: Notify,
+    life: Cell<Life>,
+    state: RefCell<State>,
+    context: Arc<Context>,
+}
+
+#[derive(Default)]
+struct State {
+    ring: Ring,
+    /// Encoded replies, from `sent` on not written yet.
+    out: Vec<u8>,
+    sent: usize,
+    proto: Proto,
+    /// A task waits for the socket.
+    is_blocked: bool,
+    /// It is on the list of connections to flush.
+    is_touched: bool,
+}
+
+impl Connection {
+    pub(super) fn new(client: Arc<Client>, stream: TcpStream, context: Arc<Context>) -> Rc<Self> {
+        Rc::new(Self {
+            id: client.id,
+            client,
+            stream,
+            changed: Notify::new(),
+            life: Cell::new(Life::Open),
+            state: RefCell::default(),
+            context,
+        })
+    }
+
+    pub(super) fn life(&self) -> Life {
+        self.life.get()
+    }
+
+    /// Stops reading; the connection ends when all is answered.
+    pub(super) fn drain(&self) {
+        if self.life.get() == Life::Open {
+            self.life.set(Life::Draining);
+        }
+        self.changed.notify_one();
+    }
+
+    /// Ends the connection at once.
+    pub(super) fn kill(&self) {
+        self.life.set(Life::Dead);
+        self.changed.notify_one();
+    }
+
+    /// How many requests were not answered yet.
+    pub(super) fn in_flight(&self) -> usize {
+        self.state.borrow().ring.len()
+    }
+
+    /// Whether every reply has been written.
+    pub(super) fn is_drained(&self) -> bool {
+        let state = self.state.borrow();
+        state.ring.len() == 0 && state.out.is_empty()
+    }
+
+    pub(super) fn proto(&self) -> Proto {
+        self.state.borrow().proto
+    }
+
+    pub(super) fn set_proto(&self, proto: Proto) {
+        self.state.borrow_mut().proto = proto;
+    }
+
+    /// Makes room for a request whose outcome will come; answers its number.
+    pub(super) fn expect(&self) -> u64 {
+        self.state.borrow_mut().ring.push_waiting()
+    }
+
+    /// Puts an encoded reply behind all others.
+    pub(super) fn reply(&self, bytes: Vec<u8>) {
+        self.state.borrow_mut().ring.push_ready(Reply::Bytes(bytes));
+    }
+
+    /// Puts an outcome that depends on no batch behind all others.
+    pub(super) fn reply_outcome(&self, outcome: Outcome) {
+        self.state.borrow_mut().ring.push_ready(Reply::Outcome(outcome));
+    }
+
+    /// The outcome of a request is known. Answers whether the connection must be put on the list of
+    /// those to flush.
+    pub(super) fn fill(&self, number: u64, outcome: Outcome, after: BatchNo) -> bool {
+        let mut state = self.state.borrow_mut();
+        state.ring.fill(number, outcome, after);
+        !std::mem::replace(&mut state.is_touched, true)
+    }
+
+    /// Marks the connection as on the list of those to flush; answers whether it was not.
+    pub(super) fn touch(&self) -> bool {
+        !std::mem::replace(&mut self.state.borrow_mut().is_touched, true)
+    }
+
+    /// After the store failed, nothing that is not safe may be acknowledged.
+    pub(super) fn fail(&self, durable: BatchNo) {
+        self.state.borrow_mut().ring.fail(durable);
+    }
+
+    /// Sends what may be sent. Answers whether it must be flushed again when more is safe.
+    pub(super) fn flush(self: &Rc<Self>, durable: BatchNo) -> bool {
+        let before = self.in_flight();
+        loop {
+            let is_more = self.encode(durable);
+            if !self.write() || !is_more {
+                break;
+            }
+        }
+        let mut state = self.state.borrow_mut();
+        // A blocked socket flushes again by itself, through its task.
+        state.is_touched = state.ring.is_front_known() && !state.is_blocked;
+        if state.ring.len() < before || state.ring.len() == 0 {
+            self.changed.notify_one();
+        }
+        state.is_touched
+    }
+
+    /// Encodes replies until the bound on bytes; answers whether it stopped there.
+    fn encode(&self, durable: BatchNo) -> bool {
+        let state = &mut *self.state.borrow_mut();
+        while state.out.len() < self.context.config.reply_bytes_max {
+            match state.ring.pop(durable) {
+                Some(Reply::Bytes(bytes)) => state.out.extend_from_slice(&bytes),
+                Some(Reply::Outcome(outcome)) => {
+                    let mut writer = Writer::new(&mut state.out, state.proto);
+                    reply::write_outcome(&outcome, &mut writer);
+                }
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Writes what is encoded; answers whether all of it went out.
+    fn write(self: &Rc<Self>) -> bool {
+        let state = &mut *self.state.borrow_mut();
+        if state.is_blocked {
+            return false;
+        }
+        while let Some(rest) = state.out.get(state.sent..).filter(|rest| !rest.is_empty()) {
+            match self.stream.try_write(rest) {
+                Ok(written) => state.sent = state.sent.saturating_add(written),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    state.is_blocked = true;
+                    actix_rt::spawn(Rc::clone(self).write_when_possible());
+                    return false;
+                }
+                Err(_) => {
+                    // The client is gone; its requests go on, their replies go nowhere.
+                    self.kill();
+                    break;
+                }
+            }
+        }
+        state.out.clear();
+        state.sent = 0;
+        true
+    }
+
+    /// Waits for a socket that would block, and flushes again. A client that reads nothing for too
+    /// long is dropped.
+    async fn write_when_possible(self: Rc<Self>) {
+        let stall = std::time::Duration::from_millis(self.context.config.write_stall_max_ms);
+        let ready = tokio::time::timeout(stall, self.stream.writable()).await;
+        self.state.borrow_mut().is_blocked = false;
+        if matches!(ready, Ok(Ok(()))) {
+            // Everything safe may go: the shard's own turn will be along for the rest.
+            let again = self.flush(self.context.durable(&self.client));
+            if again {
+                self.context.retouch(&self.client);
+            }
+        } else {
+            tracing::info!(client = %self.client.addr, "dropped: it does not read its replies");
+            self.kill();
+        }
+    }
+}

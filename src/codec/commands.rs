@@ -1,1 +1,157 @@
-//! todo
+//! What the server tells clients about its commands: `COMMAND`, `COMMAND COUNT`, `INFO`, `DOCS`.
+//!
+//! One static table, in the shape of Redis 7, so that `redis-cli` completes and shows hints. What
+//! a request may really hold is judged in [`super::request`]; a test keeps the two in step.
+
+mod engine;
+mod server;
+mod write;
+
+pub use write::{write_all, write_count, write_docs, write_info};
+
+/// A command or, inside one, a subcommand.
+#[derive(Debug, Clone, Copy)]
+pub struct Command {
+    /// In lower case; of a subcommand with its container, as in `client|id`.
+    pub name: &'static str,
+    /// How many arguments it takes, its name included; at least so many when negative.
+    pub arity: i32,
+    /// What Redis says of commands: `write`, `readonly`, `fast`, …
+    pub flags: &'static [&'static str],
+    /// The classes of commands that it is in: `@write`, …
+    pub categories: &'static [&'static str],
+    /// What it does, in a line.
+    pub summary: &'static str,
+    /// `module` for the engine's commands, else as Redis sorts its own.
+    pub group: &'static str,
+    /// What it takes.
+    pub args: &'static [Arg],
+    /// What it does to the wallet that its first argument names, if it names one.
+    pub wallet: Option<Access>,
+    /// The commands that it contains.
+    pub subcommands: &'static [Command],
+}
+
+impl Command {
+    /// Whether `count` arguments, the name included, are as many as it takes.
+    pub fn takes(&self, count: usize) -> bool {
+        let bound = usize::try_from(self.arity.unsigned_abs()).unwrap_or(usize::MAX);
+        if self.arity < 0 { count >= bound } else { count == bound }
+    }
+
+    /// The subcommand of this name, in any case.
+    pub fn subcommand(&self, name: &[u8]) -> Option<&'static Command> {
+        self.subcommands.iter().find(|sub| {
+            let own = sub.name.split_once('|').map_or(sub.name, |(_, own)| own);
+            own.as_bytes().eq_ignore_ascii_case(name)
+        })
+    }
+}
+
+/// What a command does to a wallet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It shows it.
+    Read,
+    /// It changes it.
+    Write,
+}
+
+/// An argument, or a group of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Arg {
+    /// Its name in hints.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: ArgKind,
+    /// The keyword in front of it.
+    pub token: Option<&'static str>,
+    /// Whether it can be left out.
+    pub optional: bool,
+    /// Whether it can be there more than once.
+    pub multiple: bool,
+}
+
+/// What an argument holds.
+#[derive(Debug, Clone, Copy)]
+pub enum ArgKind {
+    /// The name of a wallet.
+    Key,
+    /// Any text, amounts among them.
+    Text,
+    /// A whole number.
+    Integer,
+    /// Unix milliseconds.
+    Time,
+    /// A glob.
+    Pattern,
+    /// The keyword alone.
+    Flag,
+    /// All of these.
+    Block(&'static [Arg]),
+    /// One of these.
+    OneOf(&'static [Arg]),
+}
+
+impl Arg {
+    const fn new(name: &'static str, kind: ArgKind) -> Self {
+        Self { name, kind, token: None, optional: false, multiple: false }
+    }
+
+    /// Its value follows the keyword `token`.
+    const fn after(self, token: &'static str) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
+    const fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
+    const fn multiple(self) -> Self {
+        Self { multiple: true, ..self }
+    }
+}
+
+/// A positional text.
+const fn text(name: &'static str) -> Arg {
+    Arg::new(name, ArgKind::Text)
+}
+
+/// A positional integer.
+const fn integer(name: &'static str) -> Arg {
+    Arg::new(name, ArgKind::Integer)
+}
+
+/// An option with a value that may be left out.
+const fn option(token: &'static str, name: &'static str, kind: ArgKind) -> Arg {
+    Arg::new(name, kind).after(token).optional()
+}
+
+/// A keyword that may be left out.
+const fn flag(token: &'static str, name: &'static str) -> Arg {
+    option(token, name, ArgKind::Flag)
+}
+
+/// A keyword that is one choice of several.
+const fn choice(token: &'static str, name: &'static str) -> Arg {
+    Arg::new(name, ArgKind::Flag).after(token)
+}
+
+/// All commands: the engine's, then the server's.
+pub fn all() -> impl Iterator<Item = &'static Command> {
+    engine::COMMANDS.iter().chain(&server::COMMANDS)
+}
+
+/// The command of this name in any case; `client|id` names a subcommand.
+pub fn find(name: &[u8]) -> Option<&'static Command> {
+    let mut parts = name.splitn(2, |&byte| byte == b'|');
+    let own = parts.next().unwrap_or_default();
+    let command = all().find(|command| command.name.as_bytes().eq_ignore_ascii_case(own))?;
+    match parts.next() {
+        Some(sub) => command.subcommand(sub),
+        None => Some(command),
+    }
+}
+
+#[cfg(test)]
+mod tests;

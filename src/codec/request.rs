@@ -424,5 +424,17 @@ fn unknown_option(keyword: &[u8]) -> RequestError {
     RequestError::malformed([b"syntax error: unknown option '", shown, b"'"].concat())
 }
 
+/// Name, arity and sorted options of every command that is parsed here.
+#[cfg(test)]
+pub(super) fn shapes() -> Vec<(String, i32, Vec<&'static str>)> {
+    let shape = |spec: &Spec| {
+        let mut options: Vec<_> = spec.options.iter().map(|option| option.keyword()).collect();
+        options.push(Opt::Sent.keyword());
+        options.sort_unstable();
+        (spec.name.to_owned(), -2 - i32::try_from(spec.positionals.len()).unwrap(), options)
+    };
+    spec::SPECS.iter().map(shape).collect()
+}
+
 #[cfg(test)]
 mod tests;

@@ -252,3 +252,12 @@ fn codes_are_single_upper_case_words() {
         assert!(code.as_str().bytes().all(|byte| byte.is_ascii_uppercase()), "{code:?}");
     }
 }
+
+#[test]
+fn the_manual_lists_every_code() {
+    let manual = include_str!("../../../docs/protocol.md");
+    let (_, table) = manual.split_once("## Errors").unwrap();
+    for code in ErrorCode::ALL {
+        assert!(table.contains(&format!("`{}`", code.as_str())), "{code:?}");
+    }
+}

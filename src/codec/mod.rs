@@ -2,8 +2,10 @@
 //!
 //! [`resp`] cuts requests out of a byte stream and writes reply frames; [`request`] turns the
 //! arguments of one request into what the domain is asked; [`reply`] turns its answer into frames;
-//! [`record`] and [`value`] are what lies on the disk.
+//! [`commands`] is what the server tells clients about itself; [`record`] and [`value`] are what
+//! lies on the disk.
 
+pub mod commands;
 pub mod record;
 pub mod reply;
 pub mod request;

@@ -1,10 +1,22 @@
 //! purser: a real-time balance engine for the billing of AI apps.
+//!
+//! The folders are the architecture, from the rules of money up to the sockets; each knows only
+//! what lies below it:
+//!
+//! - [`domain`]: wallets, holds, grants; commands in, events out. No I/O, no clock.
+//! - [`codec`]: bytes to domain and back: RESP, journal records. Pure.
+//! - [`store`]: the journal behind a narrow trait, in sled or in memory; recovery.
+//! - [`engine`]: one actor a wallet, shards, batches, the committer.
+//! - [`server`]: sockets, sessions, replies in order, HTTP.
+//! - [`app`], [`config`], [`telemetry`]: put together.
+//!
+//! Read [`domain::wallet`] and [`engine::wallet_actor`] first.
 
+pub mod app;
 pub mod codec;
+pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod server;
 pub mod store;
-
-/// The allocator of the server and its tools.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+pub mod telemetry;

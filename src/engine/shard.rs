@@ -14,6 +14,7 @@ use super::live_wallet::LiveWallet;
 use super::peers::{Forward, Outbox, PeerMessage};
 use super::wallet_actor::{Execute, WalletActor};
 use super::{Replies, ReplyTo, Settings};
+use crate::codec::record::Position;
 use crate::domain::command::{Command, Request};
 use crate::domain::id::WalletId;
 use crate::domain::outcome::{Outcome, Refusal};
@@ -44,6 +45,8 @@ pub struct ShardSignal {
     /// Buffers of batches that are safe, to be filled again.
     buffers: ArrayQueue<Vec<u8>>,
     inbox: SegQueue<PeerMessage>,
+    wallets: AtomicU64,
+    last: AtomicU64,
 }
 
 impl ShardSignal {
@@ -55,6 +58,8 @@ impl ShardSignal {
             failed: AtomicBool::new(false),
             buffers: ArrayQueue::new(4),
             inbox: SegQueue::new(),
+            wallets: AtomicU64::new(0),
+            last: AtomicU64::new(0),
         })
     }
 
@@ -76,6 +81,16 @@ impl ShardSignal {
     pub fn send(&self, message: PeerMessage) {
         self.inbox.push(message);
         self.wake.notify_one();
+    }
+
+    /// How many wallets the shard has.
+    pub fn wallets(&self) -> u64 {
+        self.wallets.load(Ordering::Relaxed)
+    }
+
+    /// The position of the last record that went to the committer.
+    pub fn last_position(&self) -> Position {
+        Position(self.last.load(Ordering::Relaxed))
     }
 
     fn durable(&self) -> BatchNo {
@@ -148,16 +163,14 @@ impl Shard {
     /// Takes the wallets that the journal knows, and writes behind the end of its log from now on.
     fn adopt(&self, tail: Tail, wallets: Vec<LiveWallet>) {
         self.filling.replace(FillingBatch::after(tail));
+        self.signal.last.store(tail.next.0.saturating_sub(1), Ordering::Relaxed);
+        let count = u64::try_from(wallets.len()).unwrap_or(u64::MAX);
+        self.signal.wallets.store(count, Ordering::Relaxed);
         let mut residents = self.residents.borrow_mut();
         residents.reserve(wallets.len());
         for live in wallets {
             residents.insert(live.id().clone(), Resident::Dormant(Box::new(live)));
         }
-    }
-
-    /// How many wallets it has.
-    pub fn wallets(&self) -> usize {
-        self.residents.borrow().len()
     }
 
     /// Judges a request that was parsed at `now`, here or at the shard that has its wallet. The
@@ -187,6 +200,7 @@ impl Shard {
                 self.activate(*live, resident)
             }
             None if matches!(request.command, Command::Open(_)) => {
+                self.signal.wallets.fetch_add(1, Ordering::Relaxed);
                 let live = LiveWallet::unopened(request.wallet.clone());
                 let unopened = Box::new(LiveWallet::unopened(request.wallet.clone()));
                 let resident =
@@ -310,6 +324,7 @@ impl Shard {
         if sealed_last.saturating_sub(durable.0) < SEALED_MAX {
             let buffer = self.signal.buffers.pop().unwrap_or_default();
             if let Some(sealed) = filling.seal(buffer) {
+                self.signal.last.store(filling.next().0.saturating_sub(1), Ordering::Relaxed);
                 // The committer is gone only after a failure, which is signalled by itself.
                 drop(self.committer.send(Submission::Batch(self.index, sealed)));
             }

@@ -5,8 +5,8 @@
 //! `reply_bytes_max`, the rest as unanswered requests in the ring, past whose bound the connection
 //! is not read.
 
-use super::Context;
 use super::clients::Client;
+use super::connections::Connections;
 use super::ring::{Reply, Ring};
 use crate::codec::reply;
 use crate::codec::resp::{Proto, Writer};
@@ -16,6 +16,7 @@ use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
@@ -37,9 +38,12 @@ pub(super) struct Connection {
     pub(super) stream: TcpStream,
     /// Wakes the reader: replies have left, or the connection is to end.
     pub(super) changed: Notify,
+    /// The reader waits for replies to leave.
+    pub(super) awaits_replies: Cell<bool>,
     life: Cell<Life>,
     state: RefCell<State>,
-    context: Arc<Context>,
+    /// The connections of its shard.
+    home: Rc<Connections>,
 }
 
 #[derive(Default)]
@@ -56,15 +60,16 @@ struct State {
 }
 
 impl Connection {
-    pub(super) fn new(client: Arc<Client>, stream: TcpStream, context: Arc<Context>) -> Rc<Self> {
+    pub(super) fn new(client: Arc<Client>, stream: TcpStream, home: Rc<Connections>) -> Rc<Self> {
         Rc::new(Self {
             id: client.id,
             client,
             stream,
             changed: Notify::new(),
+            awaits_replies: Cell::new(false),
             life: Cell::new(Life::Open),
             state: RefCell::default(),
-            context,
+            home,
         })
     }
 
@@ -140,7 +145,6 @@ impl Connection {
 
     /// Sends what may be sent. Answers whether it must be flushed again when more is safe.
     pub(super) fn flush(self: &Rc<Self>, durable: BatchNo) -> bool {
-        let before = self.in_flight();
         loop {
             let is_more = self.encode(durable);
             if !self.write() || !is_more {
@@ -150,7 +154,7 @@ impl Connection {
         let mut state = self.state.borrow_mut();
         // A blocked socket flushes again by itself, through its task.
         state.is_touched = state.ring.is_front_known() && !state.is_blocked;
-        if state.ring.len() < before || state.ring.len() == 0 {
+        if self.awaits_replies.get() {
             self.changed.notify_one();
         }
         state.is_touched
@@ -159,7 +163,7 @@ impl Connection {
     /// Encodes replies until the bound on bytes; answers whether it stopped there.
     fn encode(&self, durable: BatchNo) -> bool {
         let state = &mut *self.state.borrow_mut();
-        while state.out.len() < self.context.config.reply_bytes_max {
+        while state.out.len() < self.home.context.config.reply_bytes_max {
             match state.ring.pop(durable) {
                 Some(Reply::Bytes(bytes)) => state.out.extend_from_slice(&bytes),
                 Some(Reply::Outcome(outcome)) => {
@@ -198,21 +202,16 @@ impl Connection {
         true
     }
 
-    /// Waits for a socket that would block, and flushes again. A client that reads nothing for too
-    /// long is dropped.
+    /// Waits for a socket that would block. A client that reads nothing for too long is dropped.
     async fn write_when_possible(self: Rc<Self>) {
-        let stall = std::time::Duration::from_millis(self.context.config.write_stall_max_ms);
+        let stall = Duration::from_millis(self.home.context.config.write_stall_max_ms);
         let ready = tokio::time::timeout(stall, self.stream.writable()).await;
         self.state.borrow_mut().is_blocked = false;
-        if matches!(ready, Ok(Ok(()))) {
-            // Everything safe may go: the shard's own turn will be along for the rest.
-            let again = self.flush(self.context.durable(&self.client));
-            if again {
-                self.context.retouch(&self.client);
-            }
-        } else {
-            tracing::info!(client = %self.client.addr, "dropped: it does not read its replies");
+        if !matches!(ready, Ok(Ok(()))) {
+            tracing::info!(client = %self.client.address, "dropped: it does not read its replies");
             self.kill();
         }
+        // The next turn goes on writing.
+        self.home.touch(&self);
     }
 }

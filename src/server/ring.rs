@@ -16,6 +16,7 @@ pub(super) enum Reply {
 
 /// The place of one request.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation a request")]
 enum Slot {
     /// Its outcome is not known yet.
     Waiting,

@@ -15,6 +15,7 @@ pub mod writer;
 pub use guard::{guarded, is_guarded};
 
 use crate::codec::record::Position;
+use crate::domain::time::Timestamp;
 use std::path::PathBuf;
 
 /// What a journal's values are given to while it is read.
@@ -117,6 +118,17 @@ pub enum StoreError {
     MarkLost {
         /// The file.
         path: PathBuf,
+    },
+    /// The journal's last event is in the future.
+    #[error(
+        "the journal's last event is at {last} (Unix milliseconds), but the clock says {now}; set \
+         the clock right"
+    )]
+    AheadOfClock {
+        /// When the last event happened.
+        last: Timestamp,
+        /// The time now.
+        now: Timestamp,
     },
     /// A writer that is not the journal's current one.
     #[error("a batch for {batch} does not follow the journal's end {end}")]

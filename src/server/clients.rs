@@ -1,0 +1,135 @@
+//! Who is connected, as `CLIENT LIST` shows it. Shared by all shards; touched when a client comes,
+//! goes or names itself, not on the way of a request.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::Notify;
+
+/// A client of the server.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) id: u64,
+    pub(super) address: SocketAddr,
+    local: SocketAddr,
+    since: Instant,
+    names: Mutex<Names>,
+    is_killed: AtomicBool,
+    /// Wakes its reader when it is killed.
+    pub(super) killed: Notify,
+}
+
+/// What a client says of itself.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Names {
+    pub(super) name: String,
+    pub(super) lib_name: String,
+    pub(super) lib_version: String,
+    /// 2 or 3.
+    pub(super) proto: u8,
+    /// The last command that was not to a wallet.
+    pub(super) command: &'static str,
+}
+
+impl Client {
+    /// What it says of itself, to read or change.
+    pub(super) fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends its connection soon.
+    fn kill(&self) {
+        self.is_killed.store(true, Ordering::Release);
+        self.killed.notify_one();
+    }
+
+    pub(super) fn is_killed(&self) -> bool {
+        self.is_killed.load(Ordering::Acquire)
+    }
+
+    /// Its line in `CLIENT LIST`, as Redis writes it.
+    pub(super) fn line(&self) -> String {
+        let names = self.names().clone();
+        let mut line = String::new();
+        // Writing to a string cannot fail.
+        let _ = write!(
+            line,
+            "id={} addr={} laddr={} name={} age={} db=0 cmd={} user=default lib-name={} \
+             lib-ver={} resp={}",
+            self.id,
+            self.address,
+            self.local,
+            names.name,
+            self.since.elapsed().as_secs(),
+            if names.command.is_empty() { "NULL" } else { names.command },
+            names.lib_name,
+            names.lib_version,
+            names.proto,
+        );
+        line
+    }
+}
+
+/// All clients.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    by_id: Mutex<BTreeMap<u64, Arc<Client>>>,
+    last_id: AtomicU64,
+}
+
+impl Clients {
+    /// Lists a new client, unless there are `max` already.
+    pub(super) fn add(
+        &self,
+        address: SocketAddr,
+        local: SocketAddr,
+        max: usize,
+    ) -> Option<Arc<Client>> {
+        let mut by_id = self.by_id();
+        if by_id.len() >= max {
+            return None;
+        }
+        let client = Arc::new(Client {
+            id: self.last_id.fetch_add(1, Ordering::Relaxed).saturating_add(1),
+            address,
+            local,
+            since: Instant::now(),
+            names: Mutex::new(Names { proto: 2, ..Names::default() }),
+            is_killed: AtomicBool::new(false),
+            killed: Notify::new(),
+        });
+        by_id.insert(client.id, Arc::clone(&client));
+        Some(client)
+    }
+
+    pub(super) fn remove(&self, client: &Client) {
+        self.by_id().remove(&client.id);
+    }
+
+    /// All of them, the oldest first.
+    pub(super) fn all(&self) -> Vec<Arc<Client>> {
+        self.by_id().values().cloned().collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_id().len()
+    }
+
+    /// How many there ever were.
+    pub(super) fn total(&self) -> u64 {
+        self.last_id.load(Ordering::Relaxed)
+    }
+
+    /// Ends the connections that `choose` names; answers how many they are.
+    pub(super) fn kill(&self, choose: impl Fn(&Client) -> bool) -> usize {
+        let chosen = self.all().into_iter().filter(|client| choose(client));
+        chosen.map(|client| client.kill()).count()
+    }
+
+    fn by_id(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Client>>> {
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,113 @@
+//! The connections of one shard: takes its answers and flushes them once a turn.
+
+use super::Context;
+use super::connection::{Connection, Life};
+use crate::domain::outcome::Outcome;
+use crate::engine::batch::BatchNo;
+use crate::engine::shard::Shard;
+use crate::engine::{Replies, ReplyTo};
+use hashbrown::HashMap;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// The connections of one shard.
+pub(super) struct Connections {
+    pub(super) shard: Rc<Shard>,
+    pub(super) context: Arc<Context>,
+    by_id: RefCell<HashMap<u64, Rc<Connection>>>,
+    /// Those with something to send.
+    touched: RefCell<Vec<Rc<Connection>>>,
+    /// The list being flushed; kept for its memory.
+    flushing: RefCell<Vec<Rc<Connection>>>,
+    /// Wakes readers that wait for the filling batch to have room.
+    pub(super) room: Notify,
+    is_stopping: Cell<bool>,
+}
+
+impl Connections {
+    pub(super) fn new(shard: &Rc<Shard>, context: Arc<Context>) -> Rc<Self> {
+        let this = Rc::new(Self {
+            shard: Rc::clone(shard),
+            context,
+            by_id: RefCell::default(),
+            touched: RefCell::default(),
+            flushing: RefCell::default(),
+            room: Notify::new(),
+            is_stopping: Cell::new(false),
+        });
+        let replies: Rc<dyn Replies> = Rc::<Self>::clone(&this);
+        shard.connect(replies);
+        this
+    }
+
+    pub(super) fn add(&self, connection: &Rc<Connection>) {
+        self.by_id.borrow_mut().insert(connection.id, Rc::clone(connection));
+        if self.is_stopping.get() {
+            connection.drain();
+        }
+    }
+
+    pub(super) fn remove(&self, connection: &Connection) {
+        self.by_id.borrow_mut().remove(&connection.id);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.borrow().is_empty()
+    }
+
+    /// Lets no connection be read any more; each ends when all that it asked is answered.
+    pub(super) fn stop(&self) {
+        self.is_stopping.set(true);
+        for connection in self.by_id.borrow().values() {
+            connection.drain();
+        }
+        self.room.notify_waiters();
+    }
+
+    /// Flushes a connection in the coming turn.
+    pub(super) fn touch(&self, connection: &Rc<Connection>) {
+        if connection.touch() {
+            self.touched.borrow_mut().push(Rc::clone(connection));
+        }
+        self.shard.wake();
+    }
+}
+
+impl Replies for Connections {
+    fn deliver(&self, reply_to: ReplyTo, outcome: Outcome, after: BatchNo) {
+        // A client that has gone gets no answer; what it asked for stands.
+        let by_id = self.by_id.borrow();
+        let Some(connection) = by_id.get(&reply_to.connection) else { return };
+        if connection.fill(reply_to.request, outcome, after) {
+            self.touched.borrow_mut().push(Rc::clone(connection));
+        }
+    }
+
+    fn flush(&self, durable: BatchNo) {
+        let mut flushing = self.flushing.borrow_mut();
+        std::mem::swap(&mut *flushing, &mut *self.touched.borrow_mut());
+        for connection in flushing.drain(..) {
+            let is_alive = connection.life() != Life::Dead;
+            if is_alive && connection.flush(durable) {
+                self.touched.borrow_mut().push(connection);
+            }
+        }
+        if !self.shard.is_full() {
+            self.room.notify_waiters();
+        }
+    }
+
+    fn fail(&self) {
+        let durable = self.shard.durable();
+        for connection in self.by_id.borrow().values() {
+            connection.fail(durable);
+            connection.drain();
+            if connection.touch() {
+                self.touched.borrow_mut().push(Rc::clone(connection));
+            }
+        }
+        self.context.failed.notify_one();
+    }
+}

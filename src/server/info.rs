@@ -1,0 +1,137 @@
+//! `INFO` and what `CONFIG GET` shows: the sections and names of Redis, so that clients and
+//! monitors find what they look for, and purser's own.
+
+use super::{Context, Phase};
+use crate::config::Config;
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
+
+/// The version of Redis whose protocol this is; clients choose by it what they may send.
+pub(super) const REDIS_VERSION: &str = "7.0.15";
+
+/// The text of the chosen sections; of all when none is chosen.
+pub(super) fn text<'a>(context: &Context, chosen: impl Iterator<Item = &'a [u8]>) -> String {
+    let chosen: Vec<String> =
+        chosen.map(|name| String::from_utf8_lossy(name).to_ascii_lowercase()).collect();
+    let is_all = chosen.is_empty()
+        || ["all", "default", "everything"].iter().any(|all| chosen.iter().any(|one| one == all));
+    let mut text = String::new();
+    for (name, fields) in sections(context) {
+        if !is_all && !chosen.contains(&name.to_ascii_lowercase()) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str("\r\n");
+        }
+        let _ = write!(text, "# {name}\r\n");
+        for (key, value) in fields {
+            let _ = write!(text, "{key}:{value}\r\n");
+        }
+    }
+    text
+}
+
+type Section = (&'static str, Vec<(&'static str, String)>);
+
+fn sections(context: &Context) -> Vec<Section> {
+    let uptime = context.started.elapsed().as_secs();
+    let is_loading = u8::from(context.phase() == Phase::Loading);
+    let rss = resident_bytes();
+    let requests = context.requests.load(Ordering::Relaxed);
+    let (wallets, journal) = (context.wallets(), context.journal_numbers());
+    vec![
+        (
+            "Server",
+            vec![
+                ("redis_version", REDIS_VERSION.to_owned()),
+                ("purser_version", env!("CARGO_PKG_VERSION").to_owned()),
+                ("redis_mode", "standalone".to_owned()),
+                ("process_id", std::process::id().to_string()),
+                ("tcp_port", context.config.resp.port().to_string()),
+                ("uptime_in_seconds", uptime.to_string()),
+                ("uptime_in_days", (uptime / 86_400).to_string()),
+            ],
+        ),
+        (
+            "Clients",
+            vec![
+                ("connected_clients", context.clients.len().to_string()),
+                ("maxclients", context.config.connections_max.to_string()),
+            ],
+        ),
+        ("Memory", vec![("used_memory", rss.to_string()), ("used_memory_rss", rss.to_string())]),
+        (
+            "Persistence",
+            vec![
+                ("loading", is_loading.to_string()),
+                ("aof_enabled", "1".to_owned()),
+                ("aof_last_write_status", "ok".to_owned()),
+            ],
+        ),
+        (
+            "Stats",
+            vec![
+                ("total_connections_received", context.clients.total().to_string()),
+                ("total_commands_processed", requests.to_string()),
+                ("rejected_connections", context.rejected.load(Ordering::Relaxed).to_string()),
+            ],
+        ),
+        ("Replication", vec![("role", "master".to_owned()), ("connected_slaves", "0".to_owned())]),
+        ("Cluster", vec![("cluster_enabled", "0".to_owned())]),
+        ("Keyspace", vec![("db0", format!("keys={wallets},expires=0,avg_ttl=0"))]),
+        (
+            "Purser",
+            vec![
+                ("wallets", wallets.to_string()),
+                ("shards", context.config.shards().to_string()),
+                ("journal_records", journal.to_string()),
+                ("durability", "commit".to_owned()),
+                ("data", context.config.data.display().to_string()),
+            ],
+        ),
+    ]
+}
+
+/// The settings that `CONFIG GET` shows: those of Redis that its tools ask for, and purser's own.
+pub(super) fn settings(config: &Config) -> Vec<(&'static str, String)> {
+    vec![
+        ("save", String::new()),
+        ("appendonly", "yes".to_owned()),
+        ("appendfsync", "always".to_owned()),
+        ("databases", "1".to_owned()),
+        ("maxmemory", "0".to_owned()),
+        ("timeout", "0".to_owned()),
+        ("maxclients", config.connections_max.to_string()),
+        ("bind", config.resp.ip().to_string()),
+        ("port", config.resp.port().to_string()),
+        ("dir", config.data.display().to_string()),
+        ("resp", config.resp.to_string()),
+        ("http", config.http.to_string()),
+        ("data", config.data.display().to_string()),
+        ("shards", config.shards().to_string()),
+        ("log_level", config.log_level.clone()),
+        ("hold_ttl_ms", config.hold_ttl_ms.to_string()),
+        ("lapse_grace_ms", config.lapse_grace_ms.to_string()),
+        ("holds_max", config.holds_max.to_string()),
+        ("grants_max", config.grants_max.to_string()),
+        ("tags_max", config.tags_max.to_string()),
+        ("dedup_window_ms", config.dedup_window_ms.to_string()),
+        ("wallet_in_flight_max", config.wallet_in_flight_max.to_string()),
+        ("batch_bytes_max", config.batch_bytes_max.to_string()),
+        ("batch_full_max_ms", config.batch_full_max_ms.to_string()),
+        ("connections_max", config.connections_max.to_string()),
+        ("connection_in_flight_max", config.connection_in_flight_max.to_string()),
+        ("request_args_max", config.request_args_max.to_string()),
+        ("request_bytes_max", config.request_bytes_max.to_string()),
+        ("reply_bytes_max", config.reply_bytes_max.to_string()),
+        ("write_stall_max_ms", config.write_stall_max_ms.to_string()),
+        ("stop_timeout_ms", config.stop_timeout_ms.to_string()),
+    ]
+}
+
+/// The memory that the process has, in bytes; 0 where the system does not tell.
+pub(super) fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or_default().saturating_mul(4_096)
+}

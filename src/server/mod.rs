@@ -1,0 +1,253 @@
+//! The edges: sockets, sessions, reply rings, HTTP. It knows neither the store nor sled.
+//!
+//! A connection belongs to the shard that accepted it and stays on its thread. [`reader`] takes
+//! requests to the engine, [`ring`] keeps their replies in order, [`connections`] writes them once
+//! a turn.
+
+mod client_commands;
+mod clients;
+mod connection;
+mod connections;
+pub mod http;
+mod info;
+mod reader;
+mod ring;
+mod session;
+
+use crate::codec::record::Position;
+use crate::codec::request;
+use crate::config::Config;
+use crate::engine::clock::Clock;
+use crate::engine::shard::{Shard, ShardSignal};
+use clients::{Client, Clients};
+use connections::Connections;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// How often a shard publishes what it counts.
+const PUBLISH_EVERY: Duration = Duration::from_millis(500);
+
+/// What the server is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// It reads its journal; wallets are not served yet.
+    Loading,
+    /// It serves.
+    Ready,
+    /// It finishes what is in flight.
+    Stopping,
+}
+
+/// What all parts of the server share.
+pub struct Context {
+    /// What the operator set, with the addresses that were really bound.
+    pub config: Config,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Told when a client asks the server to stop.
+    pub stop: Notify,
+    /// Told when a shard has learned that the store failed.
+    pub failed: Notify,
+    shards: Vec<Arc<ShardSignal>>,
+    requests_rules: request::Rules,
+    clients: Clients,
+    started: Instant,
+    phase: AtomicU8,
+    requests: AtomicU64,
+    rejected: AtomicU64,
+}
+
+impl Context {
+    /// The context of a server that is loading.
+    pub fn new(config: Config, clock: Arc<dyn Clock>, shards: Vec<Arc<ShardSignal>>) -> Arc<Self> {
+        Arc::new(Self {
+            requests_rules: request::Rules::new(config.tags_max),
+            config,
+            clock,
+            stop: Notify::new(),
+            failed: Notify::new(),
+            shards,
+            clients: Clients::default(),
+            started: Instant::now(),
+            phase: AtomicU8::new(0),
+            requests: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+        })
+    }
+
+    /// What the server is doing.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Loading,
+            1 => Phase::Ready,
+            _ => Phase::Stopping,
+        }
+    }
+
+    /// It does something else from now on.
+    pub fn set_phase(&self, phase: Phase) {
+        let code = match phase {
+            Phase::Loading => 0,
+            Phase::Ready => 1,
+            Phase::Stopping => 2,
+        };
+        self.phase.store(code, Ordering::Release);
+    }
+
+    fn wallets(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.wallets()).fold(0, u64::saturating_add)
+    }
+
+    /// The last numbers of all logs, added up.
+    fn journal_numbers(&self) -> u64 {
+        let last = self.shards.iter().map(|shard| shard.last_position());
+        last.map(Position::number).fold(0, u64::saturating_add)
+    }
+
+    /// Publishes the figures that are read when somebody looks.
+    fn publish(&self) {
+        gauge("purser_connections", self.clients.len());
+        gauge("purser_wallets", self.wallets());
+        gauge("purser_resident_memory_bytes", info::resident_bytes());
+        for (index, shard) in self.shards.iter().enumerate() {
+            let position = shard.last_position().number();
+            let gauge = metrics::gauge!("purser_journal_position", "log" => index.to_string());
+            gauge.set(as_float(position));
+        }
+        metrics::counter!("purser_connections_total").absolute(self.clients.total());
+        metrics::counter!("purser_connections_rejected_total")
+            .absolute(self.rejected.load(Ordering::Relaxed));
+        metrics::counter!("purser_requests_total").absolute(self.requests.load(Ordering::Relaxed));
+        metrics::gauge!("purser_uptime_seconds").set(self.started.elapsed().as_secs_f64());
+    }
+}
+
+fn gauge(name: &'static str, value: impl TryInto<u64>) {
+    metrics::gauge!(name).set(as_float(value.try_into().unwrap_or(u64::MAX)));
+}
+
+/// A figure for an operator's chart, where the last digits do not matter.
+fn as_float(value: u64) -> f64 {
+    u32::try_from(value).map_or_else(
+        |_| {
+            let high = u32::try_from(value >> 32).map_or(f64::MAX, f64::from);
+            let low = u32::try_from(value & 0xffff_ffff).map_or(0.0, f64::from);
+            high.mul_add(4_294_967_296.0, low)
+        },
+        f64::from,
+    )
+}
+
+/// What a shard's server is told.
+enum Order {
+    /// Serve a client.
+    Serve(std::net::TcpStream, Arc<Client>),
+    /// Answer what is in flight and end; told when it is done.
+    Stop(oneshot::Sender<()>),
+}
+
+/// How the acceptor and the stop reach a shard's server.
+#[derive(Clone)]
+pub struct ShardServer(mpsc::UnboundedSender<Order>);
+
+impl ShardServer {
+    /// A server for a shard, and what its thread must run.
+    pub fn new() -> (Self, Orders) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), Orders(receiver))
+    }
+
+    /// Answers what is in flight and ends its connections.
+    pub async fn stop(&self) {
+        let (done, is_done) = oneshot::channel();
+        if self.0.send(Order::Stop(done)).is_ok() {
+            // A shard that is gone has nothing in flight.
+            let _ = is_done.await;
+        }
+    }
+}
+
+/// What a shard's server is told, at its end.
+pub struct Orders(mpsc::UnboundedReceiver<Order>);
+
+/// Serves the connections of a shard, on its thread, until it is told to stop.
+pub async fn serve_shard(shard: Rc<Shard>, context: Arc<Context>, mut orders: Orders) {
+    let connections = Connections::new(&shard, Arc::clone(&context));
+    actix_rt::spawn(Rc::clone(&shard).run());
+    actix_rt::spawn(publish_counters(Rc::clone(&shard)));
+    while let Some(order) = orders.0.recv().await {
+        match order {
+            Order::Serve(stream, client) => {
+                let stream = stream.set_nonblocking(true).and_then(|()| {
+                    stream.set_nodelay(true)?;
+                    TcpStream::from_std(stream)
+                });
+                match stream {
+                    Ok(stream) => {
+                        actix_rt::spawn(reader::serve(Rc::clone(&connections), stream, client));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection cannot be served");
+                        context.clients.remove(&client);
+                    }
+                }
+            }
+            Order::Stop(done) => {
+                connections.stop();
+                while !(connections.is_empty() && shard.is_settled()) {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                // Nobody waits any more only when the stop has timed out.
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+/// Publishes what a shard counts, now and then.
+async fn publish_counters(shard: Rc<Shard>) {
+    loop {
+        tokio::time::sleep(PUBLISH_EVERY).await;
+        shard.counters.each(|command, outcome, count| {
+            let shard = shard.index.to_string();
+            let labels = [
+                ("command", command.to_owned()),
+                ("outcome", outcome.to_owned()),
+                ("shard", shard),
+            ];
+            metrics::counter!("purser_commands_total", &labels).absolute(count);
+        });
+    }
+}
+
+/// Accepts connections and gives each to a shard in turn, until dropped.
+pub async fn accept(listener: TcpListener, context: Arc<Context>, shards: Vec<ShardServer>) {
+    for shard in shards.iter().cycle() {
+        let (stream, address) = loop {
+            match listener.accept().await {
+                Ok(accepted) => break accepted,
+                Err(error) => {
+                    // Out of file descriptors, most likely: others must go first.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        };
+        let local = stream.local_addr().unwrap_or(context.config.resp);
+        let max = context.config.connections_max;
+        let Some(client) = context.clients.add(address, local, max) else {
+            context.rejected.fetch_add(1, Ordering::Relaxed);
+            // Whether the client still hears it does not matter.
+            let _ = stream.try_write(b"-ERR max number of clients reached\r\n");
+            continue;
+        };
+        match stream.into_std() {
+            Ok(stream) => drop(shard.0.send(Order::Serve(stream, client))),
+            Err(_) => context.clients.remove(&client),
+        }
+    }
+}

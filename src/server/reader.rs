@@ -1,0 +1,258 @@
+//! Reading a connection: bytes to requests, each to its wallet or to the session.
+//!
+//! A connection that has too much unanswered, or whose shard is behind its disk, is not read. Some
+//! commands are barriers: what came before them is answered first, then they act.
+
+use super::clients::Client;
+use super::connection::{Connection, Life};
+use super::connections::Connections;
+use super::session::{self, Action, ServerCommand};
+use super::{Context, Phase};
+use crate::codec::request::{self, Parsed};
+use crate::codec::resp::{Args, Limits, Parser, Writer};
+use crate::domain::outcome::{Outcome, Refusal};
+use crate::domain::time::{Span, Timestamp};
+use crate::engine::ReplyTo;
+use bytes::{Buf, BytesMut};
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// How many bytes are read at a time.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Why the requests that have arrived are not taken any further.
+enum Pause {
+    /// More bytes are needed.
+    Bytes,
+    /// Replies must leave first.
+    Replies,
+    /// A barrier acts when all before it is answered.
+    Barrier(Action),
+    /// Nothing more is taken: what was asked is answered, then the connection ends.
+    End,
+}
+
+/// A connection being read.
+struct Reader {
+    connection: Rc<Connection>,
+    home: Rc<Connections>,
+    input: BytesMut,
+    parser: Parser,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve(home: Rc<Connections>, stream: TcpStream, client: Arc<Client>) {
+    let connection = Connection::new(Arc::clone(&client), stream, Rc::clone(&home));
+    home.add(&connection);
+    let config = &home.context.config;
+    let limits =
+        Limits { args_max: config.request_args_max, request_bytes_max: config.request_bytes_max };
+    let reader = Reader {
+        connection: Rc::clone(&connection),
+        home: Rc::clone(&home),
+        input: BytesMut::new(),
+        parser: Parser::new(limits),
+    };
+    reader.run().await;
+    connection.kill();
+    home.remove(&connection);
+    home.context.clients.remove(&client);
+}
+
+impl Reader {
+    async fn run(mut self) {
+        loop {
+            let pause = self.take_requests();
+            self.home.touch(&self.connection);
+            match pause {
+                Pause::Bytes => {
+                    if !self.read().await {
+                        break;
+                    }
+                }
+                Pause::Replies => self.wait_for_replies().await,
+                Pause::Barrier(action) => {
+                    self.drained().await;
+                    if self.connection.life() == Life::Dead || !self.act(action) {
+                        break;
+                    }
+                }
+                Pause::End => break,
+            }
+            if self.connection.life() != Life::Open {
+                break;
+            }
+        }
+        self.home.touch(&self.connection);
+        self.drained().await;
+    }
+
+    /// Takes the requests that have arrived, all stamped with the same time.
+    fn take_requests(&mut self) -> Pause {
+        let context = Arc::clone(&self.home.context);
+        let now = context.clock.now();
+        let mut taken: u64 = 0;
+        let pause = loop {
+            if self.connection.in_flight() >= context.config.connection_in_flight_max
+                || (self.home.shard.is_full() && taken > 0)
+            {
+                break Pause::Replies;
+            }
+            let parsed = match self.parser.next(&self.input) {
+                Ok(parsed) => parsed,
+                Err(error) => {
+                    let mut bytes = Vec::new();
+                    error.write_to(&mut bytes);
+                    self.connection.reply(bytes);
+                    break Pause::End;
+                }
+            };
+            let (consumed, barrier) = match parsed {
+                crate::codec::resp::Parsed::Incomplete => break Pause::Bytes,
+                crate::codec::resp::Parsed::Nothing { consumed } => (consumed, None),
+                crate::codec::resp::Parsed::Request { consumed } => {
+                    taken = taken.saturating_add(1);
+                    let args = self.parser.args(&self.input);
+                    (consumed, self.take(args, now, &context))
+                }
+            };
+            self.input.advance(consumed);
+            if let Some(action) = barrier {
+                break Pause::Barrier(action);
+            }
+        };
+        context.requests.fetch_add(taken, Ordering::Relaxed);
+        pause
+    }
+
+    /// Takes one request; answers a barrier's action.
+    fn take(&self, args: Args<'_>, now: Timestamp, context: &Arc<Context>) -> Option<Action> {
+        let connection = &self.connection;
+        if let Some(command) = ServerCommand::named(args.name()) {
+            return match session::handle(command, args, connection, context) {
+                Action::Reply(bytes) => {
+                    connection.reply(bytes);
+                    None
+                }
+                barrier => Some(barrier),
+            };
+        }
+        match request::parse(args, &context.requests_rules) {
+            Ok(Parsed::Wallet { request, sent }) => {
+                let window = Span::from_millis(context.config.dedup_window_ms);
+                if context.phase() == Phase::Loading {
+                    connection.reply_outcome(Outcome::Refused(Refusal::Loading));
+                } else if sent.is_some_and(|sent| sent.after(window) < now) {
+                    connection.reply_outcome(Outcome::Refused(Refusal::TooLate));
+                } else {
+                    let reply_to = ReplyTo {
+                        shard: self.home.shard.index,
+                        connection: connection.id,
+                        request: connection.expect(),
+                    };
+                    self.home.shard.dispatch(request, reply_to, now);
+                }
+            }
+            Ok(Parsed::Scan(_)) => {
+                self.error(&request::RequestError::unknown_command(args));
+            }
+            Err(error) => self.error(&error),
+        }
+        None
+    }
+
+    fn error(&self, error: &request::RequestError) {
+        let mut bytes = Vec::new();
+        error.write(&mut Writer::new(&mut bytes, self.connection.proto()));
+        self.connection.reply(bytes);
+    }
+
+    /// Reads more bytes; answers whether the connection goes on.
+    async fn read(&mut self) -> bool {
+        loop {
+            if self.input.capacity().saturating_sub(self.input.len()) < READ_BYTES / 4 {
+                self.input.reserve(READ_BYTES);
+            }
+            match self.connection.stream.try_read_buf(&mut self.input) {
+                Ok(0) => return false,
+                Ok(_) => return true,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => {
+                    self.connection.kill();
+                    return false;
+                }
+            }
+            tokio::select! {
+                ready = self.connection.stream.readable() => {
+                    if ready.is_err() {
+                        return false;
+                    }
+                }
+                () = self.connection.changed.notified() => {}
+                () = self.connection.client.killed.notified() => {}
+            }
+            if self.connection.client.is_killed() {
+                self.connection.kill();
+            }
+            if self.connection.life() != Life::Open {
+                return false;
+            }
+        }
+    }
+
+    /// Waits until some replies have left, or the filling batch has room. A shard that stays full
+    /// refuses requests instead, so nobody waits for ever.
+    async fn wait_for_replies(&self) {
+        let full_max = Duration::from_millis(self.home.context.config.batch_full_max_ms);
+        self.connection.awaits_replies.set(true);
+        tokio::select! {
+            () = self.connection.changed.notified() => {}
+            () = self.home.room.notified() => {}
+            () = self.connection.client.killed.notified() => {}
+            () = tokio::time::sleep(full_max) => {}
+        }
+        self.connection.awaits_replies.set(false);
+        if self.connection.client.is_killed() {
+            self.connection.kill();
+        }
+    }
+
+    /// Waits until everything is answered, or the connection is gone.
+    async fn drained(&self) {
+        self.connection.awaits_replies.set(true);
+        while self.connection.life() != Life::Dead && !self.connection.is_drained() {
+            tokio::select! {
+                () = self.connection.changed.notified() => {}
+                () = self.connection.client.killed.notified() => {}
+            }
+            if self.connection.client.is_killed() {
+                self.connection.kill();
+            }
+        }
+        self.connection.awaits_replies.set(false);
+    }
+
+    /// What a barrier does when its time has come; answers whether the connection goes on.
+    fn act(&self, action: Action) -> bool {
+        match action {
+            Action::Reply(bytes) => self.connection.reply(bytes),
+            Action::Switch { proto, reply } => {
+                self.connection.set_proto(proto);
+                self.connection.reply(reply);
+            }
+            Action::Quit(reply) => {
+                self.connection.reply(reply);
+                return false;
+            }
+            Action::Shutdown => {
+                self.home.context.stop.notify_one();
+                return false;
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,295 @@
+//! The commands of the server itself: what Redis clients send before and between requests.
+
+use super::Context;
+use super::connection::Connection;
+use super::{client_commands, info};
+use crate::codec::commands;
+use crate::codec::request::RequestError;
+use crate::codec::resp::{Args, Proto, Writer};
+use globset::GlobBuilder;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// The server's own commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ServerCommand {
+    Ping,
+    Echo,
+    Quit,
+    Hello,
+    Auth,
+    Client,
+    Table,
+    Info,
+    Config,
+    Time,
+    Shutdown,
+    Reset,
+    Select,
+}
+
+/// What a command of the server does.
+pub(super) enum Action {
+    /// It is answered, in the order of requests.
+    Reply(Vec<u8>),
+    /// A barrier: the protocol changes, then this is the answer.
+    Switch { proto: Proto, reply: Vec<u8> },
+    /// A barrier: this is the answer, then the connection ends.
+    Quit(Vec<u8>),
+    /// A barrier: the server stops.
+    Shutdown,
+}
+
+impl ServerCommand {
+    const ALL: [(&'static str, Self); 13] = [
+        ("ping", Self::Ping),
+        ("echo", Self::Echo),
+        ("quit", Self::Quit),
+        ("hello", Self::Hello),
+        ("auth", Self::Auth),
+        ("client", Self::Client),
+        ("command", Self::Table),
+        ("info", Self::Info),
+        ("config", Self::Config),
+        ("time", Self::Time),
+        ("shutdown", Self::Shutdown),
+        ("reset", Self::Reset),
+        ("select", Self::Select),
+    ];
+
+    /// The command of that name, in any case.
+    pub(super) fn named(name: &[u8]) -> Option<Self> {
+        let same = |own: &str| own.as_bytes().eq_ignore_ascii_case(name);
+        Self::ALL.iter().find(|(own, _)| same(own)).map(|(_, command)| *command)
+    }
+
+    fn name(self) -> &'static str {
+        let own = Self::ALL.iter().find(|(_, command)| *command == self);
+        own.map_or("", |(name, _)| name)
+    }
+}
+
+/// A session's request: its arguments, who sent it, and what the server knows.
+pub(super) struct Call<'a> {
+    pub(super) args: Args<'a>,
+    pub(super) connection: &'a Rc<Connection>,
+    pub(super) context: &'a Arc<Context>,
+    pub(super) proto: Proto,
+}
+
+impl<'a> Call<'a> {
+    /// An argument; empty when absent.
+    pub(super) fn arg(&self, index: usize) -> &'a [u8] {
+        self.args.get(index).unwrap_or_default()
+    }
+
+    /// Whether an argument is that keyword, in any case.
+    pub(super) fn is(&self, index: usize, keyword: &str) -> bool {
+        self.arg(index).eq_ignore_ascii_case(keyword.as_bytes())
+    }
+
+    /// A reply.
+    pub(super) fn reply(&self, write: impl FnOnce(&mut Writer<'_>)) -> Action {
+        Action::Reply(encode(self.proto, write))
+    }
+
+    pub(super) fn ok(&self) -> Action {
+        self.reply(|writer| writer.simple("OK"))
+    }
+
+    pub(super) fn error(&self, text: &str) -> Action {
+        self.coded_error("ERR", text)
+    }
+
+    fn coded_error(&self, code: &str, text: &str) -> Action {
+        self.reply(|writer| writer.error(code, text.as_bytes()))
+    }
+
+    pub(super) fn refuse(&self, error: &RequestError) -> Action {
+        self.reply(|writer| error.write(writer))
+    }
+
+    fn wrong_arity(&self, name: &str) -> Action {
+        self.refuse(&RequestError::wrong_arity(name))
+    }
+
+    pub(super) fn unknown_subcommand(&self) -> Action {
+        self.refuse(&RequestError::unknown_subcommand(self.args))
+    }
+}
+
+fn encode(proto: Proto, write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write(&mut Writer::new(&mut bytes, proto));
+    bytes
+}
+
+/// Answers a command of the server.
+pub(super) fn handle(
+    command: ServerCommand,
+    args: Args<'_>,
+    connection: &Rc<Connection>,
+    context: &Arc<Context>,
+) -> Action {
+    let call = Call { args, connection, context, proto: connection.proto() };
+    connection.client.names().command = command.name();
+    let count = args.len();
+    match (command, count) {
+        (ServerCommand::Ping, 1) => call.reply(|writer| writer.simple("PONG")),
+        (ServerCommand::Ping | ServerCommand::Echo, 2) => {
+            call.reply(|writer| writer.bulk(call.arg(1)))
+        }
+        (ServerCommand::Quit, _) => Action::Quit(encode(call.proto, |writer| writer.simple("OK"))),
+        (ServerCommand::Hello, _) => hello(&call),
+        (ServerCommand::Auth, 2 | 3) => auth(&call, 1, count == 3).unwrap_or_else(|| call.ok()),
+        (ServerCommand::Client, 2..) => client_commands::handle(&call),
+        (ServerCommand::Table, _) => command_table(&call),
+        (ServerCommand::Info, _) => {
+            let text = info::text(context, args.iter_from(1));
+            call.reply(|writer| writer.bulk(text.as_bytes()))
+        }
+        (ServerCommand::Config, 3..) if call.is(1, "get") => config_get(&call),
+        (ServerCommand::Config, 2..) => call.unknown_subcommand(),
+        (ServerCommand::Time, 1) => time(&call),
+        (ServerCommand::Shutdown, _) => Action::Shutdown,
+        (ServerCommand::Reset, 1) => {
+            connection.client.names().name.clear();
+            let reply = encode(call.proto, |writer| writer.simple("RESET"));
+            connection.client.names().proto = 2;
+            Action::Switch { proto: Proto::Resp2, reply }
+        }
+        (ServerCommand::Select, 2) => match call.arg(1) {
+            b"0" => call.ok(),
+            other if other.iter().all(u8::is_ascii_digit) => call.error("DB index is out of range"),
+            _ => call.error("value is not an integer or out of range"),
+        },
+        (command, _) => call.wrong_arity(command.name()),
+    }
+}
+
+/// `HELLO [2|3] [AUTH user pass] [SETNAME name]`
+fn hello(call: &Call<'_>) -> Action {
+    let mut proto = call.proto;
+    match call.args.get(1) {
+        None => {}
+        Some(b"2") => proto = Proto::Resp2,
+        Some(b"3") => proto = Proto::Resp3,
+        Some(other) if !other.is_empty() && other.iter().all(u8::is_ascii_digit) => {
+            return call.coded_error("NOPROTO", "unsupported protocol version");
+        }
+        Some(_) => return call.error("Protocol version is not an integer or out of range"),
+    }
+    let mut name = None;
+    let mut next = 2;
+    while let Some(option) = call.args.get(next) {
+        let left = call.args.len().saturating_sub(next);
+        if option.eq_ignore_ascii_case(b"auth") && left >= 3 {
+            if let Some(refusal) = auth(call, next.saturating_add(1), true) {
+                return refusal;
+            }
+            next = next.saturating_add(3);
+        } else if option.eq_ignore_ascii_case(b"setname") && left >= 2 {
+            match client_commands::valid_name(call.arg(next.saturating_add(1))) {
+                Some(valid) => name = Some(valid),
+                None => return call.error(client_commands::BAD_NAME),
+            }
+            next = next.saturating_add(2);
+        } else {
+            let option = String::from_utf8_lossy(option).into_owned();
+            return call.error(&format!("Syntax error in HELLO option '{option}'"));
+        }
+    }
+    let client = &call.connection.client;
+    let mut names = client.names();
+    if let Some(name) = name {
+        names.name = name;
+    }
+    names.proto = if proto == Proto::Resp3 { 3 } else { 2 };
+    let version = names.proto;
+    drop(names);
+    let id = client.id;
+    let reply = encode(proto, |writer| {
+        writer.map_header(8);
+        // Clients look for Redis and a version of it that they know.
+        for (key, value) in [("server", "redis"), ("version", info::REDIS_VERSION)] {
+            writer.text(key);
+            writer.text(value);
+        }
+        writer.text("purser_version");
+        writer.text(env!("CARGO_PKG_VERSION"));
+        writer.text("proto");
+        writer.integer(version);
+        writer.text("id");
+        writer.integer(id);
+        for (key, value) in [("mode", "standalone"), ("role", "master")] {
+            writer.text(key);
+            writer.text(value);
+        }
+        writer.text("modules");
+        writer.array_header(0);
+    });
+    Action::Switch { proto, reply }
+}
+
+/// Checks a password; answers the refusal, if so. There are no users: only the default one, which
+/// needs no password.
+fn auth(call: &Call<'_>, index: usize, with_user: bool) -> Option<Action> {
+    if !with_user {
+        return Some(call.error(
+            "AUTH <password> called without any password configured for the default user. Are you \
+             sure your configuration is correct?",
+        ));
+    }
+    if call.arg(index) == b"default" {
+        return None;
+    }
+    Some(call.coded_error("WRONGPASS", "invalid username-password pair or user is disabled."))
+}
+
+/// `COMMAND [COUNT|INFO|DOCS …]`
+fn command_table(call: &Call<'_>) -> Action {
+    match call.args.get(1) {
+        None => call.reply(commands::write_all),
+        Some(sub) if sub.eq_ignore_ascii_case(b"count") => call.reply(commands::write_count),
+        Some(sub) if sub.eq_ignore_ascii_case(b"info") => {
+            call.reply(|writer| commands::write_info(call.args, writer))
+        }
+        Some(sub) if sub.eq_ignore_ascii_case(b"docs") => {
+            call.reply(|writer| commands::write_docs(call.args, writer))
+        }
+        Some(_) => call.unknown_subcommand(),
+    }
+}
+
+/// `CONFIG GET pattern …`
+fn config_get(call: &Call<'_>) -> Action {
+    let mut globs = Vec::new();
+    for pattern in call.args.iter_from(2) {
+        let pattern = String::from_utf8_lossy(pattern);
+        match GlobBuilder::new(&pattern).case_insensitive(true).build() {
+            Ok(glob) => globs.push(glob.compile_matcher()),
+            Err(_) => return call.error("a pattern is a glob, like 'max*'"),
+        }
+    }
+    let settings = info::settings(&call.context.config);
+    let chosen: Vec<_> =
+        settings.iter().filter(|(name, _)| globs.iter().any(|glob| glob.is_match(name))).collect();
+    call.reply(|writer| {
+        writer.map_header(chosen.len());
+        for (name, value) in &chosen {
+            writer.text(name);
+            writer.text(value);
+        }
+    })
+}
+
+/// `TIME`: seconds and microseconds.
+fn time(call: &Call<'_>) -> Action {
+    let millis = call.context.clock.now().millis();
+    let (seconds, micros) = (millis.div_euclid(1_000), millis.rem_euclid(1_000) * 1_000);
+    call.reply(|writer| {
+        writer.array_header(2);
+        writer.text(&seconds.to_string());
+        writer.text(&micros.to_string());
+    })
+}

@@ -107,7 +107,7 @@ impl Default for Config {
             data: PathBuf::from("purser-data"),
             shards: 0,
             log_format: LogFormat::Text,
-            log_level: "info".to_owned(),
+            log_level: "info,actix_server=warn".to_owned(),
             hold_ttl_ms: rules.hold_ttl.millis(),
             lapse_grace_ms: rules.lapse_grace.millis(),
             holds_max: rules.holds_max,

@@ -1,0 +1,136 @@
+//! What the server does not let anybody do to it.
+
+use super::support::{Client, PATIENCE, Server, data, folder, map_of, text_of};
+use redis::Value;
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// A server with settings of its own.
+fn server_with(folder: &tempfile::TempDir, settings: &str) -> Server {
+    let path = folder.path().join("purser.toml");
+    std::fs::write(&path, settings).unwrap();
+    Server::start_with(&data(folder), &["--config", &path.display().to_string()])
+}
+
+fn resident_bytes(server: &Server) -> usize {
+    let path = format!("/proc/{}/statm", server.id());
+    let statm = std::fs::read_to_string(path).unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+#[test]
+fn a_client_that_does_not_read_is_paused_and_gets_everything_when_it_does() {
+    const REQUESTS: usize = 200_000;
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let mut other = server.client();
+    other.call("WALLET.OPEN w CURRENCY USD");
+    let before = resident_bytes(&server);
+    let stream = TcpStream::connect(server.resp).unwrap();
+    let mut writer = stream.try_clone().unwrap();
+    let sending = std::thread::spawn(move || {
+        let chunk = "ECHO 0123456789012345678901234567890123456789\r\n".repeat(100);
+        for _ in 0..REQUESTS / 100 {
+            writer.write_all(chunk.as_bytes()).unwrap();
+        }
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!sending.is_finished(), "the server must stop reading a client that does not read");
+    let grown = resident_bytes(&server).saturating_sub(before);
+    assert!(grown < 32 * 1024 * 1024, "it grew by {grown} bytes");
+    assert_eq!(other.field("BALANCE w", "status"), "open");
+    let mut reader = std::io::BufReader::new(stream);
+    let mut parser = redis::Parser::new();
+    for _ in 0..REQUESTS {
+        let reply = parser.parse_value(&mut reader).unwrap();
+        assert_eq!(text_of(&reply).len(), 40);
+    }
+    sending.join().unwrap();
+}
+
+#[test]
+fn a_client_that_never_reads_is_dropped() {
+    let folder = folder();
+    let server = server_with(&folder, "write_stall_max_ms = 300\nreply_bytes_max = 16384\n");
+    let mut stream = TcpStream::connect(server.resp).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    let chunk = "ECHO 0123456789012345678901234567890123456789\r\n".repeat(1_000);
+    let start = Instant::now();
+    while stream.write_all(chunk.as_bytes()).is_ok() {
+        assert!(start.elapsed() < PATIENCE, "it is never dropped");
+    }
+    assert_eq!(text_of(&server.client().call("PING")), "PONG");
+    let clients = text_of(&server.client().call("INFO clients"));
+    assert!(clients.contains("connected_clients:1"), "{clients}");
+}
+
+#[test]
+fn connections_beyond_the_limit_are_refused_with_a_reason() {
+    let folder = folder();
+    let server = server_with(&folder, "connections_max = 2\n");
+    let mut first = server.client();
+    let mut second = server.client();
+    assert_eq!(text_of(&first.call("PING")), "PONG");
+    assert_eq!(text_of(&second.call("PING")), "PONG");
+    let refused = server.client().rest();
+    assert_eq!(refused, b"-ERR max number of clients reached\r\n");
+    drop(second);
+    let start = Instant::now();
+    while server.client().send("PING").is_err() || first.call("INFO clients") == Value::Nil {
+        assert!(start.elapsed() < PATIENCE);
+    }
+}
+
+#[test]
+fn a_wallet_past_its_bound_is_busy_and_nothing_has_happened() {
+    let folder = folder();
+    let server = server_with(&folder, "wallet_in_flight_max = 10\n");
+    let mut client = server.client();
+    client.call("WALLET.OPEN w CURRENCY USD");
+    client.map("TOPUP w 1000 ID t");
+    let mut bytes = Vec::new();
+    for number in 0..500 {
+        let line = format!("CHARGE w 1 ID c{number}");
+        let args: Vec<&str> = line.split(' ').collect();
+        purser::codec::resp::write_request(&mut bytes, &args);
+    }
+    client.send_raw(&bytes).unwrap();
+    let (mut charged, mut busy) = (0, Vec::new());
+    for number in 0..500 {
+        match client.receive().unwrap() {
+            Value::ServerError(error) => {
+                assert_eq!(error.code(), "BUSY");
+                busy.push(number);
+            }
+            reply => {
+                assert_eq!(map_of(&reply)["status"], "charged");
+                charged += 1;
+            }
+        }
+    }
+    assert!(!busy.is_empty(), "500 requests at once must not fit 10");
+    assert_eq!(client.field("BALANCE w", "available"), (1000 - charged).to_string());
+    for number in busy {
+        assert_eq!(client.field(&format!("CHARGE w 1 ID c{number}"), "replayed"), "");
+    }
+    assert_eq!(client.field("BALANCE w", "available"), "500");
+}
+
+#[test]
+fn requests_beyond_the_limits_end_the_connection_with_a_reason() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let huge = format!("*2\r\n$4\r\nECHO\r\n${}\r\n", 1024 * 1024 * 1024);
+    let many = "*1000\r\n".to_owned();
+    let endless = "x".repeat(100_000);
+    for bytes in [huge, many, endless] {
+        let mut client: Client = server.client();
+        // The server may close while bytes are still on their way.
+        let _ = client.send_raw(bytes.as_bytes());
+        let answer = client.rest();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("-ERR Protocol error") || answer.is_empty(), "{answer}");
+    }
+    assert_eq!(text_of(&server.client().call("PING")), "PONG");
+}

@@ -1,0 +1,10 @@
+//! The real server, as a process, spoken to over its sockets.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod bounds;
+mod crash;
+mod lifecycle;
+mod money;
+mod race;
+mod session;
+mod support;

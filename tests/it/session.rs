@@ -1,0 +1,136 @@
+//! What Redis clients send before and between requests, and how bytes that are no requests end.
+
+use super::support::{Client, Server, data, folder, map_of, text_of};
+use redis::Value;
+
+#[test]
+fn the_handshakes_of_common_clients_pass() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let mut client = server.client();
+    // redis-py
+    let hello = map_of(&client.call("HELLO 3"));
+    assert_eq!(hello["server"], "redis");
+    assert_eq!(hello["proto"], "3");
+    assert_eq!(text_of(&client.call("CLIENT SETINFO LIB-NAME redis-py")), "OK");
+    assert_eq!(text_of(&client.call("CLIENT SETINFO LIB-VER 8.1.0")), "OK");
+    assert!(client.error("CLIENT MAINT_NOTIFICATIONS ON").contains("unknown subcommand"));
+    // ioredis
+    let mut client = server.client();
+    map_of(&client.call("hello 3"));
+    assert!(text_of(&client.call("info")).contains("loading:0"));
+    // redis-cli and redis-benchmark
+    let mut client = server.client();
+    assert!(matches!(client.call("COMMAND DOCS"), Value::Array(docs) if docs.len() > 40));
+    assert_eq!(map_of(&client.call("CONFIG GET save"))["save"], "");
+    assert_eq!(map_of(&client.call("CONFIG GET append*"))["appendonly"], "yes");
+    // all
+    assert_eq!(text_of(&client.call("SELECT 0")), "OK");
+    assert!(client.error("SELECT 1").contains("out of range"));
+    assert_eq!(text_of(&client.call("ECHO hi")), "hi");
+    assert_eq!(text_of(&client.call("CLIENT SETNAME worker-1")), "OK");
+    assert_eq!(text_of(&client.call("CLIENT GETNAME")), "worker-1");
+    assert!(text_of(&client.call("CLIENT LIST")).contains("name=worker-1"));
+    assert!(client.error("HELLO 4").starts_with("NOPROTO"));
+    assert!(client.error("AUTH secret").contains("without any password"));
+    assert!(client.error("AUTH eve secret").starts_with("WRONGPASS"));
+}
+
+#[test]
+fn the_redis_client_library_connects_and_pipelines() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    for protocol in ["resp2", "resp3"] {
+        let client = redis::Client::open(format!("redis://{}/?protocol={protocol}", server.resp));
+        let mut connection = client.unwrap().get_connection().unwrap();
+        let wallet = format!("w-{protocol}");
+        let mut pipe = redis::pipe();
+        pipe.cmd("WALLET.OPEN").arg(&wallet).arg("CURRENCY").arg("USD");
+        pipe.cmd("TOPUP").arg(&wallet).arg("5").arg("ID").arg("t");
+        for number in 0..500 {
+            pipe.cmd("CHARGE").arg(&wallet).arg("0.01").arg("ID").arg(format!("c{number}"));
+        }
+        let replies: Vec<Value> = pipe.query(&mut connection).unwrap();
+        assert_eq!(replies.len(), 502);
+        // In the order of requests: each sees what the one before it left.
+        for (number, reply) in (1..).zip(&replies[2..]) {
+            let left = format!("{}", f64::from(500 - number) / 100.0);
+            assert_eq!(map_of(reply)["available"], left);
+        }
+    }
+}
+
+#[test]
+fn hello_and_reset_switch_the_protocol_between_replies_not_within() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let mut client = server.client();
+    client.call("WALLET.OPEN w CURRENCY USD");
+    for request in ["BALANCE w", "HELLO 3", "BALANCE w", "RESET", "BALANCE w"] {
+        client.send(request).unwrap();
+    }
+    assert!(matches!(client.receive().unwrap(), Value::Array(_)));
+    assert!(matches!(client.receive().unwrap(), Value::Map(_)));
+    assert!(matches!(client.receive().unwrap(), Value::Map(_)));
+    assert_eq!(text_of(&client.receive().unwrap()), "RESET");
+    assert!(matches!(client.receive().unwrap(), Value::Array(_)));
+}
+
+#[test]
+fn inline_commands_work_and_quit_answers_what_came_before_it() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let mut client = server.client();
+    let lines = b"PING\r\nwallet.open \"w\" currency USD\r\n\r\nTOPUP w 1 ID t\r\nQUIT\r\nPING\r\n";
+    client.send_raw(lines).unwrap();
+    assert_eq!(text_of(&client.receive().unwrap()), "PONG");
+    assert_eq!(map_of(&client.receive().unwrap())["status"], "open");
+    assert_eq!(map_of(&client.receive().unwrap())["status"], "toppedup");
+    assert_eq!(text_of(&client.receive().unwrap()), "OK");
+    assert_eq!(client.rest(), b"");
+}
+
+#[test]
+fn a_malformed_frame_is_answered_after_the_requests_before_it_and_closes() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    for (bytes, error) in [
+        (&b"*x\r\n"[..], "Protocol error: invalid multibulk length"),
+        (b"*1\r\n:4\r\nPING\r\n", "Protocol error: expected '$', got ':'"),
+        (b"*1\r\n$99999999999\r\n", "Protocol error: invalid bulk length"),
+        (b"PING \"\r\n", "Protocol error: unbalanced quotes in request"),
+    ] {
+        let mut client = server.client();
+        client.send_raw(&[b"BALANCE nobody\r\nPING\r\n", bytes].concat()).unwrap();
+        let answer = String::from_utf8(client.rest()).unwrap();
+        let lines: Vec<&str> = answer.split("\r\n").collect();
+        assert!(lines[0].starts_with("-NOWALLET"), "{answer}");
+        assert_eq!(lines[1], "+PONG");
+        assert_eq!(lines[2], format!("-ERR {error}"));
+        assert_eq!(lines[3..], [""]);
+    }
+}
+
+#[test]
+fn a_client_can_be_killed_by_another() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let (mut victim, mut other) = (server.client(), server.client());
+    let id = text_of(&victim.call("CLIENT ID"));
+    assert_eq!(text_of(&other.call(&format!("CLIENT KILL ID {id}"))), "1");
+    assert_eq!(victim.rest(), b"");
+    assert!(other.error("CLIENT KILL 127.0.0.1:1").contains("No such client"));
+}
+
+#[test]
+fn commands_that_nobody_knows_and_bad_arguments_leave_the_connection_usable() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let mut client: Client = server.client();
+    assert!(client.error("SET a b").starts_with("ERR unknown command 'SET'"));
+    assert!(client.error("BALANCE").contains("wrong number of arguments for 'balance' command"));
+    assert!(client.error("BALANCE w EXTRA 1").starts_with("ERR syntax error"));
+    assert!(client.error("BALANCE nobody").starts_with("NOWALLET"));
+    assert!(client.error("CLIENT FROB").contains("unknown subcommand"));
+    assert_eq!(text_of(&client.call("PING")), "PONG");
+}

@@ -133,7 +133,9 @@ fn killed_at_any_moment_it_loses_and_doubles_nothing() {
     // The wallets are opened before the load begins.
     let server = Server::start(&data(&folder));
     let mut client = server.client();
-    stories.iter_mut().for_each(|story| story.check(&mut client));
+    for story in &mut stories {
+        story.check(&mut client);
+    }
     server.kill();
     for round in 0..rounds {
         for _ in 0..random.below(3) {

@@ -1,5 +1,5 @@
 //! The real server, as a process, spoken to over its sockets.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod bounds;
 mod crash;

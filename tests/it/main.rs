@@ -6,5 +6,6 @@ mod crash;
 mod lifecycle;
 mod money;
 mod race;
+mod readme;
 mod session;
 mod support;

@@ -35,6 +35,14 @@ pub fn write_outcome(outcome: &Outcome, writer: &mut Writer<'_>) {
             }
         }
         Outcome::Op(view) => write_op(view, writer),
+        Outcome::Wallets(page) => {
+            writer.array_header(2);
+            writer.text(itoa::Buffer::new().format(page.cursor));
+            writer.array_header(page.wallets.len());
+            for wallet in &page.wallets {
+                writer.text(wallet.as_str());
+            }
+        }
     }
 }
 

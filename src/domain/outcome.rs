@@ -6,7 +6,7 @@
 
 use super::amount::Amount;
 use super::command::{GrantKind, Overage, Terms};
-use super::id::{Currency, OpId, Tags};
+use super::id::{Currency, OpId, Tags, WalletId};
 use super::time::Timestamp;
 
 /// What became of a request.
@@ -30,6 +30,8 @@ pub enum Outcome {
     Holds(Vec<HoldView>),
     /// An operation of the past.
     Op(Box<OpView>),
+    /// Some wallets: a page of all.
+    Wallets(Box<WalletPage>),
 }
 
 /// Whether a wallet takes part in traffic.
@@ -317,4 +319,13 @@ pub struct OpView {
     pub receipt: Receipt,
     /// What is left to give back of a capture or charge.
     pub refundable: Option<Amount>,
+}
+
+/// A page of the names of all wallets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalletPage {
+    /// Where to go on; zero when this was the last page.
+    pub cursor: u64,
+    /// The names.
+    pub wallets: Vec<WalletId>,
 }

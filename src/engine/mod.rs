@@ -5,6 +5,7 @@ pub mod batch;
 pub mod clock;
 pub mod committer;
 pub mod counters;
+pub mod directory;
 pub mod live_wallet;
 pub mod peers;
 pub mod shard;

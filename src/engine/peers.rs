@@ -2,6 +2,7 @@
 //! and turn, and its outcome comes back once it is safe.
 
 use super::ReplyTo;
+use super::directory::Cursor;
 use super::live_wallet::LiveWallet;
 use super::shard::ShardSignal;
 use crate::domain::command::Request;
@@ -24,6 +25,18 @@ pub struct Forward {
     pub now: Timestamp,
 }
 
+/// A question for a page of wallets, on its way to the shard that the walk has come to.
+pub struct Scan {
+    /// Where to go on.
+    pub cursor: Cursor,
+    /// How many names to look at.
+    pub count: usize,
+    /// Which of them to show.
+    pub shows: Box<dyn Fn(&str) -> bool + Send>,
+    /// Who wants to know.
+    pub reply_to: ReplyTo,
+}
+
 /// What a shard is sent from other threads.
 pub enum PeerMessage {
     /// What the journal knows of the receiver's log and wallets; the first message.
@@ -35,6 +48,8 @@ pub enum PeerMessage {
         /// Called when the shard has them.
         ready: Box<dyn FnOnce() + Send>,
     },
+    /// A question for a page of the receiver's wallets.
+    Scan(Scan),
     /// Requests to wallets of the receiver.
     Requests(Vec<Forward>),
     /// Outcomes, safe on disk, for connections of the receiver.
@@ -72,6 +87,18 @@ impl Outbox {
     /// The shard that has a wallet.
     pub(super) fn owner(&self, wallet: &WalletId) -> u8 {
         if self.peers.len() <= 1 { 0 } else { owner_among(wallet, self.peers.len()) }
+    }
+
+    /// How many shards there are.
+    pub(super) const fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Sends a question to the shard that it is for; `None` when there is none.
+    pub(super) fn ask(&self, scan: Scan) -> Option<()> {
+        let peer = self.peers.get(usize::from(scan.cursor.shard()))?;
+        peer.signal.send(PeerMessage::Scan(scan));
+        Some(())
     }
 
     pub(super) fn put(&self, owner: u8, forward: Forward) {

@@ -10,14 +10,15 @@
 use super::batch::{BatchNo, FillingBatch};
 use super::committer::Submission;
 use super::counters::Counters;
+use super::directory::Directory;
 use super::live_wallet::LiveWallet;
-use super::peers::{Forward, Outbox, PeerMessage};
+use super::peers::{Forward, Outbox, PeerMessage, Scan};
 use super::wallet_actor::{Execute, WalletActor};
 use super::{Replies, ReplyTo, Settings};
 use crate::codec::record::Position;
 use crate::domain::command::{Command, Request};
 use crate::domain::id::WalletId;
-use crate::domain::outcome::{Outcome, Refusal};
+use crate::domain::outcome::{Outcome, Refusal, WalletPage};
 use crate::domain::time::Timestamp;
 use crate::store::writer::Tail;
 use actix::{Actor, Addr};
@@ -123,6 +124,7 @@ pub struct Shard {
     pub(super) filling: RefCell<FillingBatch>,
     committer: Sender<Submission>,
     residents: RefCell<HashMap<WalletId, Resident>>,
+    directory: RefCell<Directory>,
     outbox: Outbox,
     replies: OnceCell<Rc<dyn Replies>>,
     /// Outcomes for requests of other shards that wait for their batch.
@@ -147,6 +149,7 @@ impl Shard {
             filling: RefCell::new(FillingBatch::after(Tail::empty(index))),
             committer,
             residents: RefCell::new(HashMap::new()),
+            directory: RefCell::default(),
             outbox: Outbox::new(signals),
             replies: OnceCell::new(),
             foreign: RefCell::new(VecDeque::new()),
@@ -168,7 +171,9 @@ impl Shard {
         self.signal.wallets.store(count, Ordering::Relaxed);
         let mut residents = self.residents.borrow_mut();
         residents.reserve(wallets.len());
+        let mut directory = self.directory.borrow_mut();
         for live in wallets {
+            directory.add(live.id().clone());
             residents.insert(live.id().clone(), Resident::Dormant(Box::new(live)));
         }
     }
@@ -201,6 +206,7 @@ impl Shard {
             }
             None if matches!(request.command, Command::Open(_)) => {
                 self.signal.wallets.fetch_add(1, Ordering::Relaxed);
+                self.directory.borrow_mut().add(request.wallet.clone());
                 let live = LiveWallet::unopened(request.wallet.clone());
                 let unopened = Box::new(LiveWallet::unopened(request.wallet.clone()));
                 let resident =
@@ -303,6 +309,7 @@ impl Shard {
                 self.adopt(tail, wallets);
                 ready();
             }
+            PeerMessage::Scan(scan) => self.scan(&scan),
             PeerMessage::Requests(forwards) => {
                 for Forward { request, reply_to, now } in forwards {
                     self.dispatch_here(request, reply_to, now);
@@ -315,6 +322,28 @@ impl Shard {
                 }
             }
         }
+    }
+
+    /// Asks for a page of all wallets; the outcome goes to the asker.
+    pub fn ask_page(&self, scan: Scan) {
+        let reply_to = scan.reply_to;
+        if self.outbox.ask(scan).is_none() {
+            // The cursor is of a time with more shards: the walk is over.
+            let page = WalletPage { cursor: 0, wallets: Vec::new() };
+            self.deliver(reply_to, Outcome::Wallets(Box::new(page)), BatchNo::NONE);
+        }
+    }
+
+    /// Answers a page of this shard's wallets, safe on disk like everything that is shown.
+    fn scan(&self, scan: &Scan) {
+        let directory = self.directory.borrow();
+        let (next, mut wallets) = directory.page(scan.cursor, self.outbox.len(), scan.count);
+        wallets.retain(|wallet| (scan.shows)(wallet.as_str()));
+        let page = WalletPage { cursor: next.0, wallets };
+        let filling = self.filling.borrow();
+        let last = filling.number().0.saturating_sub(u64::from(filling.is_empty()));
+        drop(filling);
+        self.deliver(scan.reply_to, Outcome::Wallets(Box::new(page)), BatchNo(last));
     }
 
     /// Gives the filling batch to the committer, unless that has enough to do.

@@ -13,6 +13,8 @@ use crate::codec::resp::{Args, Limits, Parser, Writer};
 use crate::domain::outcome::{Outcome, Refusal};
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::ReplyTo;
+use crate::engine::directory::Cursor;
+use crate::engine::peers::Scan;
 use bytes::{Buf, BytesMut};
 use std::io::ErrorKind;
 use std::rc::Rc;
@@ -149,20 +151,41 @@ impl Reader {
                 } else if sent.is_some_and(|sent| sent.after(window) < now) {
                     connection.reply_outcome(Outcome::Refused(Refusal::TooLate));
                 } else {
-                    let reply_to = ReplyTo {
-                        shard: self.home.shard.index,
-                        connection: connection.id,
-                        request: connection.expect(),
-                    };
-                    self.home.shard.dispatch(request, reply_to, now);
+                    self.home.shard.dispatch(request, self.expect(), now);
                 }
             }
-            Ok(Parsed::Scan(_)) => {
-                self.error(&request::RequestError::unknown_command(args));
+            Ok(Parsed::Scan(_)) if context.phase() == Phase::Loading => {
+                connection.reply_outcome(Outcome::Refused(Refusal::Loading));
             }
+            Ok(Parsed::Scan(scan)) => self.scan(&scan),
             Err(error) => self.error(&error),
         }
         None
+    }
+
+    /// Asks for a page of all wallets.
+    fn scan(&self, asked: &request::Scan) {
+        let pattern = asked.pattern.as_deref().map(session::matcher);
+        let shows: Box<dyn Fn(&str) -> bool + Send> = match pattern {
+            None => Box::new(|_| true),
+            Some(Some(glob)) => Box::new(move |wallet| glob.is_match(wallet)),
+            Some(None) => return self.connection.reply(session::bad_pattern()),
+        };
+        self.home.shard.ask_page(Scan {
+            cursor: Cursor(asked.cursor),
+            count: asked.count,
+            shows,
+            reply_to: self.expect(),
+        });
+    }
+
+    /// Makes room for a reply that will come.
+    fn expect(&self) -> ReplyTo {
+        ReplyTo {
+            shard: self.home.shard.index,
+            connection: self.connection.id,
+            request: self.connection.expect(),
+        }
     }
 
     fn error(&self, error: &request::RequestError) {

@@ -6,7 +6,7 @@ use super::{client_commands, info};
 use crate::codec::commands;
 use crate::codec::request::RequestError;
 use crate::codec::resp::{Args, Proto, Writer};
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobMatcher};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -261,14 +261,25 @@ fn command_table(call: &Call<'_>) -> Action {
     }
 }
 
+/// What matches a glob, as `MATCH` and `CONFIG GET` take it.
+pub(super) fn matcher(pattern: &[u8]) -> Option<GlobMatcher> {
+    let pattern = std::str::from_utf8(pattern).ok()?;
+    let glob = GlobBuilder::new(pattern).literal_separator(false).backslash_escape(true).build();
+    glob.ok().map(|glob| glob.compile_matcher())
+}
+
+/// The answer to a text that is no glob.
+pub(super) fn bad_pattern() -> Vec<u8> {
+    b"-ERR a pattern is a glob, like 'team-?:*' or '[ab]*'\r\n".to_vec()
+}
+
 /// `CONFIG GET pattern …`
 fn config_get(call: &Call<'_>) -> Action {
     let mut globs = Vec::new();
     for pattern in call.args.iter_from(2) {
-        let pattern = String::from_utf8_lossy(pattern);
-        match GlobBuilder::new(&pattern).case_insensitive(true).build() {
-            Ok(glob) => globs.push(glob.compile_matcher()),
-            Err(_) => return call.error("a pattern is a glob, like 'max*'"),
+        match matcher(&pattern.to_ascii_lowercase()) {
+            Some(glob) => globs.push(glob),
+            None => return Action::Reply(bad_pattern()),
         }
     }
     let settings = info::settings(&call.context.config);

@@ -165,6 +165,36 @@ fn what_a_client_misspells_is_refused_with_a_reason() {
 }
 
 #[test]
+fn a_walk_over_all_wallets_shows_each_once() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let mut client = server.client();
+    for number in 0..250 {
+        client.call(&format!("WALLET.OPEN team-{}:w{number} CURRENCY USD", number % 2));
+    }
+    let mut walk = |more: &str| {
+        let (mut cursor, mut seen) = ("0".to_owned(), Vec::new());
+        loop {
+            let reply = client.call(&format!("WALLET.SCAN {cursor}{more}"));
+            let Value::Array(page) = reply else { panic!("{reply:?}") };
+            let Value::Array(wallets) = &page[1] else { panic!("{page:?}") };
+            seen.extend(wallets.iter().map(text_of));
+            cursor = text_of(&page[0]);
+            if cursor == "0" {
+                seen.sort();
+                return seen;
+            }
+        }
+    };
+    let all = walk("");
+    assert_eq!(all.len(), 250);
+    assert!(all.windows(2).all(|pair| pair[0] != pair[1]));
+    let half = walk(" MATCH team-1:* COUNT 50");
+    assert_eq!(half.len(), 125);
+    assert!(half.iter().all(|wallet| wallet.starts_with("team-1:")));
+}
+
+#[test]
 fn lists_of_holds_and_operations_of_the_past() {
     let folder = folder();
     let server = Server::start(&data(&folder));

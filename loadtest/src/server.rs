@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::cli::RunArgs;
@@ -23,6 +24,8 @@ const START_MAX: Duration = Duration::from_mins(1);
 const STOP_MAX: Duration = Duration::from_secs(10);
 /// How many of the server's last lines are shown when it fails.
 const LINES_KEPT: usize = 20;
+/// How long to read on after the server's end; a child of its own may hold the pipes open.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 /// What the server says before the address at which it listens.
 const ANNOUNCEMENT: &str = "RESP on ";
 
@@ -32,6 +35,7 @@ pub(crate) struct Server {
     child: Child,
     address: String,
     said: Said,
+    readers: JoinSet<()>,
     folder: Folder,
 }
 
@@ -79,17 +83,19 @@ impl Server {
         })?;
 
         let said = Said::default();
+        let mut readers = JoinSet::new();
         let (lines, mut announced) = mpsc::channel(1);
         if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(said.clone().follow(stdout, Some(lines)));
+            readers.spawn(said.clone().follow(stdout, Some(lines)));
         }
         if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(said.clone().follow(stderr, None));
+            readers.spawn(said.clone().follow(stderr, None));
         }
         match timeout(START_MAX, announced.recv()).await {
-            Ok(Some(address)) => Ok(Self { child, address, said, folder }),
+            Ok(Some(address)) => Ok(Self { child, address, said, readers, folder }),
             Ok(None) => {
                 let status = child.wait().await.context("cannot wait for the server")?;
+                hear_out(&mut readers).await;
                 bail!("{shown} ended with {status} before it listened{said}")
             }
             Err(_) => bail!("{shown} did not listen within {START_MAX:?}{said}"),
@@ -120,16 +126,25 @@ impl Server {
             let pid = pid.ok_or_else(|| anyhow!("the server's process id is out of range"))?;
             kill_process(pid, Signal::TERM).context("cannot stop the server")?;
         }
-        match timeout(most, self.child.wait()).await {
+        let ended = timeout(most, self.child.wait()).await;
+        if ended.is_err() {
+            self.child.kill().await.context("cannot kill the server")?;
+        }
+        hear_out(&mut self.readers).await;
+        match ended {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => bail!("the server ended with {status}{}", self.said),
             Ok(Err(error)) => Err(error).context("cannot wait for the server"),
-            Err(_) => {
-                self.child.kill().await.context("cannot kill the server")?;
-                bail!("the server did not stop within {most:?} and was killed{}", self.said)
-            }
+            Err(_) => bail!("the server did not stop within {most:?}, it was killed{}", self.said),
         }
     }
+}
+
+/// Waits for what the server wrote last.
+async fn hear_out(readers: &mut JoinSet<()>) {
+    let last_words = async { while readers.join_next().await.is_some() {} };
+    // What did not come by then is left out.
+    let _ = timeout(LAST_WORDS_MAX, last_words).await;
 }
 
 fn beside_this_program() -> Result<PathBuf> {
@@ -197,7 +212,7 @@ mod tests {
         Server::spawn(&program, &data, None, Folder::Temporary(folder)).await
     }
 
-    const LISTEN: &str = "echo 'purser listens for RESP on 127.0.0.1:4711'; echo \"$*\"";
+    const LISTEN: &str = "echo \"$*\"; echo 'purser listens for RESP on 127.0.0.1:4711'";
     const WAIT: &str = "while :; do sleep 0.02; done";
 
     #[tokio::test]
@@ -213,6 +228,7 @@ mod tests {
         let server = shell_server(&script).await.unwrap();
         let error = format!("{:#}", server.stop().await.unwrap_err());
         assert!(error.contains("exit status: 3"), "{error}");
+        assert!(error.contains("disk full"), "{error}");
         assert!(error.contains("--resp 127.0.0.1:0 --http 127.0.0.1:0"), "{error}");
     }
 

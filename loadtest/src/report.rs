@@ -5,7 +5,8 @@ use std::io::{Write, stdout};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, LineStyle, Table};
 use indicatif::HumanCount;
 use purser::domain::amount::Amount;
 use serde::Serialize;
@@ -155,6 +156,9 @@ impl Report {
                 ms(u64::try_from(LAG_MAX.as_micros()).unwrap_or(u64::MAX)),
             )?;
         }
+        if self.requests < u64::try_from(self.planned).unwrap_or(u64::MAX) {
+            writeln!(out, "STOPPED EARLY: what follows is about the requests that were made.\n")?;
+        }
         for refusal in &self.refusals {
             writeln!(out, "REFUSED: {refusal}")?;
         }
@@ -269,7 +273,9 @@ fn ms(us: u64) -> String {
 /// A table whose first column is text and whose others are numbers.
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header.to_vec());
+    table
+        .load_style(UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()))
+        .set_header(header.to_vec());
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }

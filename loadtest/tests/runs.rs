@@ -11,8 +11,10 @@ mod fake;
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use fake::{Fake, Faults};
+use rustix::process::{Pid, Signal, kill_process};
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/sample.csv");
 
@@ -148,6 +150,29 @@ fn a_server_of_its_own_is_started_and_stopped() {
     let output = run(&["trace", SAMPLE, "--purser", path(&program), "--speed", "1000"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert_eq!(std::fs::read_to_string(ended).unwrap(), "yes\n");
+}
+
+#[test]
+fn ctrl_c_stops_the_sending_and_checks_what_was_sent() {
+    let fake = Fake::start(Faults::default());
+    let address = fake.address.to_string();
+    let child = Command::new(env!("CARGO_BIN_EXE_purser-loadtest"))
+        .args(["trace", SAMPLE, "--server", &address, "--speed", "10"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    while fake.captures() < 5 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pid = i32::try_from(child.id()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let report = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{report}");
+    assert!(report.contains("STOPPED EARLY"), "{report}");
+    assert!(report.contains("EXACT"), "{report}");
+    assert_eq!(field(&report, "captured"), fake.captures().to_string(), "{report}");
+    assert!(fake.captures() < 300);
 }
 
 #[test]

@@ -88,9 +88,10 @@ async fn make(plan: Vec<Planned>, options: &RunArgs, address: &str) -> Result<Re
     bar.finish_and_clear();
     if tally.unknown > 0 {
         bail!(
-            "the outcome of {} requests is unknown, so that nothing can be compared: {}",
+            "the server at {address} was lost: the outcome of {} requests is unknown, so that \
+             nothing can be compared ({})",
             tally.unknown,
-            tally.troubles.join("; ")
+            tally.troubles.last().map_or("", String::as_str)
         );
     }
 

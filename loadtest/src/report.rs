@@ -50,7 +50,8 @@ pub(crate) struct Report {
     late: u64,
     above_estimate: u64,
     refused: u64,
-    refusals: Vec<String>,
+    contradictions: u64,
+    failures: Vec<String>,
     retries: u64,
     replayed: u64,
     authorize: Percentiles,
@@ -110,7 +111,8 @@ impl Report {
             late: tally.late,
             above_estimate: tally.above_estimate,
             refused: tally.refused,
-            refusals: tally.troubles.clone(),
+            contradictions: tally.contradictions,
+            failures: tally.troubles.clone(),
             retries: tally.retries,
             replayed: tally.replayed,
             authorize: Percentiles::of(&tally.authorize),
@@ -127,9 +129,9 @@ impl Report {
         }
     }
 
-    /// Whether every wallet is equal to the last digit and every request got an answer.
+    /// Whether every wallet is equal to the last digit and every request went as it must.
     pub(crate) fn is_exact(&self) -> bool {
-        self.wallets_different == 0 && self.refused == 0
+        self.wallets_different == 0 && self.failed() == 0
     }
 
     /// Prints the report, and writes it to the file that the flags name.
@@ -159,8 +161,8 @@ impl Report {
         if self.requests < u64::try_from(self.planned).unwrap_or(u64::MAX) {
             writeln!(out, "STOPPED EARLY: what follows is about the requests that were made.\n")?;
         }
-        for refusal in &self.refusals {
-            writeln!(out, "REFUSED: {refusal}")?;
+        for failure in &self.failures {
+            writeln!(out, "FAILED: {failure}")?;
         }
         if self.wallets_different > 0 {
             writeln!(out, "{}\n", self.different_wallets())?;
@@ -183,6 +185,7 @@ impl Report {
         rows.extend(self.declined_by_reason.iter().map(|(why, &n)| count(&format!("  {why}"), n)));
         rows.extend([
             count("refused with an error", self.refused),
+            count("captured with an answer that cannot be true", self.contradictions),
             count("commands sent again", self.retries),
             count("answers that were replays", self.replayed),
             (money("spent, computed"), self.spent_computed.clone()),
@@ -227,17 +230,24 @@ impl Report {
         table
     }
 
+    /// How many requests went as they must not.
+    fn failed(&self) -> u64 {
+        self.refused + self.contradictions
+    }
+
     fn verdict(&self) -> String {
         let shown = self.differences.len();
         match self.wallets_different {
-            0 if self.refused == 0 => format!(
+            0 if self.failed() == 0 => format!(
                 "EXACT: all {} wallets are equal to the last digit (prefix {}).",
                 self.wallets, self.prefix
             ),
             0 => format!(
-                "FAILED: {} requests were refused; all {} wallets are equal to the last digit \
+                "FAILED: {} requests, the first of them above; all {} wallets are equal to the last digit \
                  (prefix {}).",
-                self.refused, self.wallets, self.prefix
+                self.failed(),
+                self.wallets,
+                self.prefix
             ),
             different => format!(
                 "DIFFERENT: {different} of {} wallets, the first {shown} are above (prefix {}).",

@@ -9,8 +9,8 @@ use purser::domain::amount::{Amount, Overflow};
 
 use crate::request::{Ending, Outcome, Step};
 
-/// How many refusals are kept in words.
-const REFUSALS_SHOWN: usize = 10;
+/// How many failures are kept in words.
+const TROUBLES_SHOWN: usize = 10;
 /// The longest latency that is told apart, in microseconds: one hour.
 const LONGEST_US: u64 = 3_600_000_000;
 
@@ -21,8 +21,10 @@ pub(crate) struct Tally {
     /// By reason.
     pub(crate) declined: BTreeMap<String, u64>,
     pub(crate) refused: u64,
+    /// Captures whose receipt says what cannot be true.
+    pub(crate) contradictions: u64,
     pub(crate) unknown: u64,
-    /// The first few refusals and unknown outcomes, in words.
+    /// The first few failures, in words.
     pub(crate) troubles: Vec<String>,
     pub(crate) late: u64,
     pub(crate) above_estimate: u64,
@@ -42,6 +44,7 @@ impl Tally {
             captured: 0,
             declined: BTreeMap::new(),
             refused: 0,
+            contradictions: 0,
             unknown: 0,
             troubles: Vec::new(),
             late: 0,
@@ -56,12 +59,12 @@ impl Tally {
     }
 
     pub(crate) fn add(&mut self, outcome: Outcome) -> Result<(), Overflow> {
-        if let Some(step) = outcome.authorize {
-            self.authorize.add(step.latency);
+        if let Some(step) = outcome.steps.authorize {
+            self.authorize.add(step.latency());
             self.add_step(step);
         }
-        if let Some(step) = outcome.capture {
-            self.capture.add(step.latency);
+        if let Some(step) = outcome.steps.capture {
+            self.capture.add(step.latency());
             self.add_step(step);
         }
         match outcome.ending {
@@ -70,6 +73,10 @@ impl Tally {
                 self.late += u64::from(captured.late);
                 self.above_estimate += u64::from(captured.above_estimate);
                 self.debt = self.debt.plus(captured.debt)?;
+                if let Some(what) = captured.contradiction {
+                    self.contradictions += 1;
+                    self.trouble(what);
+                }
             }
             Ending::Declined { reason } => *self.declined.entry(reason).or_default() += 1,
             Ending::Refused { what } => {
@@ -85,13 +92,13 @@ impl Tally {
     }
 
     fn add_step(&mut self, step: Step) {
-        self.lag.add(step.lag);
+        self.lag.add(step.lag());
         self.retries += u64::from(step.retries);
         self.replayed += u64::from(step.replayed);
     }
 
     fn trouble(&mut self, what: String) {
-        if self.troubles.len() < REFUSALS_SHOWN {
+        if self.troubles.len() < TROUBLES_SHOWN {
             self.troubles.push(what);
         }
     }

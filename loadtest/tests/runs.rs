@@ -74,8 +74,20 @@ fn a_refused_capture_fails_the_run() {
     let (_, output) = replay(Faults { refuse_at: Some(7), ..Faults::default() }, &[]);
     let report = text(&output);
     assert_eq!(output.status.code(), Some(1), "{report}");
-    assert!(report.contains("REFUSED: CAPTURE"), "{report}");
+    assert!(report.contains("FAILED: CAPTURE"), "{report}");
     assert!(report.contains("NOHOLD it was never here"), "{report}");
+}
+
+#[test]
+fn a_late_capture_that_is_not_called_late_fails_the_run() {
+    let (_, output) = replay(
+        Faults { hide_late: true, ..Faults::default() },
+        &["--ttl", "5", "--first-token", "60000", "--limit", "20"],
+    );
+    let report = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{report}");
+    assert!(report.contains("not late, although the hold had expired"), "{report}");
+    assert!(report.contains("all 20 wallets are equal to the last digit"), "{report}");
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct Faults {
     pub hang_up_every: Option<u64>,
     /// Every n-th command is told to come back later.
     pub busy_every: Option<u64>,
+    /// No capture says that it is late.
+    pub hide_late: bool,
     /// The n-th capture is refused.
     pub refuse_at: Option<u64>,
 }
@@ -206,7 +208,7 @@ fn capture(
     if debt.is_positive() {
         fields.push(("debt", debt.to_string()));
     }
-    if late {
+    if late && !faults.hide_late {
         fields.push(("late", "1".to_owned()));
     }
     wallet.receipt("captured", &fields)

@@ -4,7 +4,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     unreachable_pub,
-    reason = "helpers of tests; what is wrong here must stop the test"
+    reason = "code of tests; what is wrong here must stop the test"
 )]
 
 mod fake;

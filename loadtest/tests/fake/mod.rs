@@ -230,6 +230,8 @@ fn replayed(reply: &str) -> String {
 }
 
 async fn serve(mut socket: TcpStream, bank: Arc<Mutex<Bank>>) {
+    // Without it, every second reply would wait 40 ms for an acknowledgement.
+    socket.set_nodelay(true).unwrap();
     let mut bytes = Vec::new();
     while socket.read_buf(&mut bytes).await.is_ok_and(|count| count > 0) {
         let mut replies = String::new();

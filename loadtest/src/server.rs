@@ -200,14 +200,16 @@ fn address_in(line: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
     /// A server made of shell, in a folder that goes with it.
     async fn shell_server(script: &str) -> Result<Server> {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("purser");
-        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // Written by another process: a file that is open for writing here while a test beside
+        // this one forks stays open in its child, and cannot be run until that has gone on.
+        let write = "printf '#!/bin/sh\n%s\n' \"$1\" > \"$0\" && chmod +x \"$0\"";
+        let mut shell = std::process::Command::new("sh");
+        let written = shell.args(["-c", write]).arg(&program).arg(script).status().unwrap();
+        assert!(written.success());
         let data = folder.path().join("data");
         Server::spawn(&program, &data, None, Folder::Temporary(folder)).await
     }

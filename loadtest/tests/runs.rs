@@ -146,8 +146,6 @@ fn the_report_is_json_too() {
 
 #[test]
 fn a_server_of_its_own_is_started_and_stopped() {
-    use std::os::unix::fs::PermissionsExt;
-
     let fake = Fake::start(Faults::default());
     let folder = tempfile::tempdir().unwrap();
     let (program, ended) = (folder.path().join("purser"), folder.path().join("ended"));
@@ -157,8 +155,11 @@ fn a_server_of_its_own_is_started_and_stopped() {
         ended.display(),
         fake.address,
     );
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Written by another process: a file that is open for writing here while a test beside this
+    // one forks stays open in its child, and cannot be run until that has gone on.
+    let write = "printf '%s' \"$1\" > \"$0\" && chmod +x \"$0\"";
+    let mut shell = Command::new("sh");
+    assert!(shell.args(["-c", write]).arg(&program).arg(script).status().unwrap().success());
     let output = run(&["trace", SAMPLE, "--purser", path(&program), "--speed", "1000"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert_eq!(std::fs::read_to_string(ended).unwrap(), "yes\n");

@@ -120,12 +120,14 @@ impl Server {
     }
 
     async fn stop_within(&mut self, most: Duration) -> Result<()> {
-        // None: it has ended already, and wait tells how.
-        if let Some(pid) = self.child.id() {
-            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-            let pid = pid.ok_or_else(|| anyhow!("the server's process id is out of range"))?;
-            kill_process(pid, Signal::TERM).context("cannot stop the server")?;
+        // Nobody told it to end yet: however well it ended, it should not have.
+        if let Some(status) = self.child.try_wait().context("cannot wait for the server")? {
+            hear_out(&mut self.readers).await;
+            bail!("the server had ended before the run, with {status}{}", self.said);
         }
+        let pid = self.child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let pid = pid.ok_or_else(|| anyhow!("the server has no process id"))?;
+        kill_process(pid, Signal::TERM).context("cannot stop the server")?;
         let ended = timeout(most, self.child.wait()).await;
         if ended.is_err() {
             self.child.kill().await.context("cannot kill the server")?;
@@ -232,6 +234,15 @@ mod tests {
         assert!(error.contains("exit status: 3"), "{error}");
         assert!(error.contains("disk full"), "{error}");
         assert!(error.contains("--resp 127.0.0.1:0 --http 127.0.0.1:0"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_end_that_nobody_asked_for_is_an_error_however_clean() {
+        let mut server = shell_server(&format!("{LISTEN}; echo told to stop")).await.unwrap();
+        server.child.wait().await.unwrap();
+        let error = format!("{:#}", server.stop().await.unwrap_err());
+        assert!(error.contains("had ended before the run, with exit status: 0"), "{error}");
+        assert!(error.contains("told to stop"), "{error}");
     }
 
     #[tokio::test]

@@ -1,0 +1,206 @@
+//! The command line: every flag with its unit and its default.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use purser::domain::amount::Amount;
+
+/// The longest that a wallet or op id may be is 64 bytes; the rest of it is ours.
+const PREFIX_LENGTH_MAX: usize = 40;
+
+/// Drives a purser server with load, and checks every balance to the last digit.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) profile: Profile,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 every wallet is equal to the last digit; 1 a wallet \
+differs, or a request failed; 2 the run could not be made.";
+
+/// Where the load comes from.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Profile {
+    /// Replays a CSV trace of real requests: TIMESTAMP,ContextTokens,GeneratedTokens.
+    ///
+    /// Each row is a request of one of N customers. It authorizes an estimate (the input length is
+    /// known, the output length is not), works for as long as the output takes to generate, and
+    /// captures what was used. Requests leave when the trace says so, whether the server has
+    /// answered the earlier ones or not, and latencies count from the time at which a command was
+    /// due.
+    #[command(after_help = EXIT_CODES)]
+    Trace(TraceArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// The CSV file; its first line is the header, timestamps are `YYYY-MM-DD HH:MM:SS.fffffff`.
+    pub(crate) file: PathBuf,
+
+    /// How many times faster than the trace to send; the work is that much shorter, too.
+    #[arg(long, value_name = "X", default_value = "1", value_parser = speed)]
+    pub(crate) speed: f64,
+
+    /// Replay only so many rows from the start of the file [default: all].
+    #[arg(long, value_name = "ROWS")]
+    pub(crate) limit: Option<usize>,
+
+    /// Skew of the customers: the k-th busiest gets a share in proportion to 1/k^S; 0 is even.
+    #[arg(long, value_name = "S", default_value = "1", value_parser = skew)]
+    pub(crate) zipf: f64,
+
+    /// Price of one input token, in the wallets' currency.
+    #[arg(long, value_name = "AMOUNT", default_value = "0.0000025")]
+    pub(crate) input_price: Amount,
+
+    /// Price of one output token, in the wallets' currency.
+    #[arg(long, value_name = "AMOUNT", default_value = "0.00001")]
+    pub(crate) output_price: Amount,
+
+    /// Output tokens that an estimate assumes; a longer output is captured above its hold.
+    #[arg(long, value_name = "TOKENS", default_value = "256")]
+    pub(crate) max_output: u32,
+
+    /// Work before the first output token, in milliseconds of the trace's time.
+    #[arg(long, value_name = "MS", default_value = "200", value_parser = milliseconds)]
+    pub(crate) first_token: Duration,
+
+    /// Work for each output token, in milliseconds of the trace's time; fractions are fine.
+    #[arg(long, value_name = "MS", default_value = "15", value_parser = milliseconds)]
+    pub(crate) per_token: Duration,
+
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+/// What every profile needs: a server, customers with wallets, and where to report to.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Use the server that runs at this address [default: start one].
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["purser", "data", "config"])]
+    pub(crate) server: Option<String>,
+
+    /// The server to start, and to stop at the end [default: `purser` beside this program].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) purser: Option<PathBuf>,
+
+    /// Folder for the data of the server that is started [default: a temporary one, removed at the
+    /// end unless something was wrong].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Configuration file of the server that is started [default: none].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// How many customers there are, each with one wallet.
+    #[arg(long, value_name = "N", default_value = "100",
+          value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) customers: u32,
+
+    /// Seed of everything that is drawn: the same seed gives the same customer to each request.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) seed: u64,
+
+    /// How many connections to send on.
+    #[arg(long, value_name = "N", default_value = "8",
+          value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) connections: u16,
+
+    /// Currency of the wallets.
+    #[arg(long, value_name = "CODE", default_value = "USD")]
+    pub(crate) currency: String,
+
+    /// Money that each wallet gets at the start, in its currency; a small one shows declines.
+    #[arg(long, value_name = "AMOUNT", default_value = "100")]
+    pub(crate) top_up: Amount,
+
+    /// How long a hold lives, in milliseconds of the server's clock, whatever the speed; a short
+    /// one shows late captures.
+    #[arg(long, value_name = "MS", default_value = "900000",
+          value_parser = clap::value_parser!(u64).range(1..=2_678_400_000))]
+    pub(crate) ttl: u64,
+
+    /// How long to wait for an answer, in milliseconds, before the connection is given up and the
+    /// command sent again, with the same id, on a new one.
+    #[arg(long, value_name = "MS", default_value = "10000",
+          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub(crate) timeout: u64,
+
+    /// Start of all wallet names and op ids [default: made of the seed and the time, so that runs
+    /// on the same server do not collide]. The same prefix on the same data repeats a run: what
+    /// the server did then, it replays.
+    #[arg(long, value_name = "TEXT", value_parser = prefix)]
+    pub(crate) prefix: Option<String>,
+
+    /// Also write the report to this file, as JSON; amounts are strings [default: no].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    number(text, 0.001, 1_000_000.0)
+}
+
+fn skew(text: &str) -> Result<f64, String> {
+    number(text, 0.0, 10.0)
+}
+
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    let ms = number(text, 0.0, 86_400_000.0)?;
+    Duration::try_from_secs_f64(ms / 1000.0).map_err(|error| error.to_string())
+}
+
+/// A finite number within bounds.
+fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        Ok(_) | Err(_) => Err(format!("a number from {least} to {most} is needed")),
+    }
+}
+
+fn prefix(text: &str) -> Result<String, String> {
+    let fits = (1..=PREFIX_LENGTH_MAX).contains(&text.len())
+        && !text.starts_with('@')
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'`'));
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "1 to {PREFIX_LENGTH_MAX} printable ASCII characters without space and quotes, not \
+             beginning with @"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_meant() {
+        for flags in [
+            "--speed 0",
+            "--speed inf",
+            "--speed NaN",
+            "--zipf -1",
+            "--customers 0",
+            "--connections 0",
+            "--input-price 1e-6",
+            "--per-token -1",
+            "--prefix @x",
+            "--server a:1 --data d",
+        ] {
+            let words = ["purser-loadtest", "trace", "x.csv"].into_iter().chain(flags.split(' '));
+            assert!(Cli::try_parse_from(words).is_err(), "{flags}");
+        }
+    }
+}

@@ -212,7 +212,7 @@ fn top_up(amount: u64, less: u64, flags: u64, soon: i64, span: u64) -> TopUp {
         amount: grains(amount),
         kind: [GrantKind::Paid, GrantKind::Promo, GrantKind::Allowance]
             [usize::from(less > 4) + usize::from(less > 8)],
-        priority: (less % 4 == 0).then_some(15),
+        priority: less.is_multiple_of(4).then_some(15),
         expiry: match flags {
             0..=7 => Expiry::Never,
             8..=12 => Expiry::In(millis(span)),

@@ -5,10 +5,12 @@ use super::asks::{Asker, Dice, opening};
 use super::{Answer, Model};
 use purser::codec::record::{self, Position, RecordError, RecordRef};
 use purser::domain::Verdict;
+use purser::domain::amount::Amount;
 use purser::domain::command::{Command, Overage, Request};
 use purser::domain::event::Event;
-use purser::domain::id::WalletId;
-use purser::domain::outcome::{DeclineReason, Outcome, Receipt, Refusal};
+use purser::domain::hold::Hold;
+use purser::domain::id::{OpId, WalletId};
+use purser::domain::outcome::{Balances, DeclineReason, Outcome, Receipt, Refusal};
 use purser::domain::posting::Account;
 use purser::domain::rules::Rules;
 use purser::domain::time::{Span, Timestamp};
@@ -56,17 +58,17 @@ pub(crate) fn told(outcome: &Outcome) -> Answer {
     }
 }
 
-fn figures(balances: &purser::domain::outcome::Balances) -> [i128; 4] {
-    [balances.posted, balances.held, balances.debt, balances.available].map(|figure| figure.pico())
+fn figures(balances: &Balances) -> [i128; 4] {
+    [balances.posted, balances.held, balances.debt, balances.available].map(Amount::pico)
 }
 
 fn told_receipt(receipt: &Receipt) -> Answer {
     Answer {
         word: format!("{:?}", receipt.status).to_lowercase(),
         balances: figures(&receipt.balances),
-        amount: receipt.amount.map(|amount| amount.pico()),
+        amount: receipt.amount.map(Amount::pico),
         ends: receipt.expires_at.map(Timestamp::millis),
-        captured: receipt.captured.map(|captured| captured.pico()),
+        captured: receipt.captured.map(Amount::pico),
         debt: receipt.debt.pico(),
         repaid: receipt.repaid.pico(),
         uncovered: receipt.uncovered.pico(),
@@ -165,7 +167,7 @@ impl Pair {
         let executed = executed.expect("what was judged fits");
         let expected = self.model.ask(request, at);
         let answer = told(&executed.outcome);
-        let call = (request.id.as_ref().map(|id| id.as_str()), &request.command);
+        let call = (request.id.as_ref().map(OpId::as_str), &request.command);
         self.story.push(format!("at {at} {call:?}\n      {answer:?}"));
         assert_eq!(answer, expected, "at {at}: {request:?}");
         match verdict {
@@ -227,7 +229,7 @@ impl Pair {
     }
 
     /// The same holds, and the same grants in the same burn order.
-    fn check_lists(&self, holds: &[(&purser::domain::id::OpId, &purser::domain::hold::Hold)]) {
+    fn check_lists(&self, holds: &[(&OpId, &Hold)]) {
         let mut expected: Vec<_> =
             self.model.open_holds().map(|h| (h.id.as_str(), h.ends, h.credit)).collect();
         expected.sort_unstable();

@@ -1,7 +1,10 @@
 //! The model's commands, one arm each.
+#![expect(clippy::result_large_err, clippy::too_many_lines, reason = "naive on purpose")]
 
 use super::{Answer, Deed, Grant, Hold, Judged, Model, answer, sum};
+use purser::domain::amount::Amount;
 use purser::domain::command::{Command, Expiry, GrantKind, Overage, TopUp};
+use purser::domain::time::Span;
 
 fn no<T>(word: &str) -> Result<T, Answer> {
     Err(answer(word))
@@ -22,10 +25,10 @@ impl Model {
         let frozen = self.status == "frozen";
         match command {
             Command::Set(change) => {
-                let credit = change.credit_limit.map(|limit| limit.pico());
+                let credit = change.credit_limit.map(Amount::pico);
                 self.credit_limit = credit.unwrap_or(self.credit_limit);
                 if let Some(limit) = change.debt_limit {
-                    self.debt_limit = limit.map(|limit| limit.pico());
+                    self.debt_limit = limit.map(Amount::pico);
                 }
                 Ok((answer("balance"), Deed::Done))
             }
@@ -38,7 +41,7 @@ impl Model {
                 else {
                     return no("NOOP");
                 };
-                let amount = amount.map_or(*left, |amount| amount.pico());
+                let amount = amount.map_or(*left, Amount::pico);
                 if amount > *left || amount == 0 {
                     return no_with("OVERREFUND", *left);
                 }
@@ -62,16 +65,15 @@ impl Model {
             Command::Withdraw { amount, .. } => {
                 let paid = self.grants.iter().filter(|grant| grant.kind == GrantKind::Paid);
                 let funds = paid.map(|grant| grant.free).sum::<i128>().min(self.available());
-                self.check_funds(frozen, amount.pico(), None, funds)?;
+                Self::check_funds(frozen, amount.pico(), None, funds)?;
                 self.take(amount.pico(), |_, grant| grant.kind == GrantKind::Paid);
                 Ok((answer("withdrawn"), Deed::Done))
             }
             Command::Refund { op, amount, .. } => self.refund(op.as_str(), amount.pico(), id, now),
             Command::Authorize(asked) => {
-                let min = asked.min.map(|min| min.pico());
-                let amount =
-                    self.check_funds(frozen, asked.amount.pico(), min, self.available())?;
-                let ends = now + asked.ttl.map_or(self.ttl, |ttl| ttl.millis());
+                let min = asked.min.map(Amount::pico);
+                let amount = Self::check_funds(frozen, asked.amount.pico(), min, self.available())?;
+                let ends = now + asked.ttl.map_or(self.ttl, Span::millis);
                 let (overage, pins, credit, rest) = (asked.overage, Vec::new(), 0, 0);
                 let (id, state, void) = (id.to_owned(), "open", None);
                 self.holds.push(Hold { id, state, ends, overage, pins, credit, rest, void });
@@ -81,9 +83,9 @@ impl Model {
             }
             Command::Extend { hold, amount, min, ttl } => {
                 let h = self.open_hold(hold.as_str())?;
-                let (asked, min) = (amount.pico(), min.map(|min| min.pico()));
+                let (asked, min) = (amount.pico(), min.map(Amount::pico));
                 let funds = if asked == 0 { 0 } else { self.available() };
-                let amount = self.check_funds(frozen, asked, min, funds)?;
+                let amount = Self::check_funds(frozen, asked, min, funds)?;
                 self.pin(h, amount);
                 let later = ttl.map_or(0, |ttl| now + ttl.millis());
                 self.holds[h].ends = self.holds[h].ends.max(later);
@@ -110,12 +112,12 @@ impl Model {
                 Ok((Answer { repaid, ..answer("voided") }, Deed::Done))
             }
             Command::Charge { amount, overage, .. } => {
-                let (amount, available) = (amount.pico(), self.available());
-                let over = frozen || amount > available.max(0);
+                let (usage, available) = (amount.pico(), self.available());
+                let over = frozen || usage > available.max(0);
                 if *overage == Overage::Reject {
-                    self.check_funds(frozen, amount, None, available)?;
+                    Self::check_funds(frozen, usage, None, available)?;
                 }
-                let (done, deed) = self.settle("charged", Vec::new(), 0, amount, *overage, now);
+                let (done, deed) = self.settle("charged", Vec::new(), 0, usage, *overage, now);
                 Ok((Answer { over: over && *overage != Overage::Reject, ..done }, deed))
             }
             _ => panic!("the model is not asked to read"),
@@ -124,17 +126,22 @@ impl Model {
     fn check_closed(&self, command: &Command) -> Result<(), Answer> {
         let voided = |id| self.hold(id).is_ok_and(|h| self.holds[h].void.is_some());
         match (self.status, command) {
-            ("open" | "frozen", _) | (_, Command::Close { .. }) => Ok(()),
-            ("closing", Command::Capture { .. } | Command::Void { .. }) => Ok(()),
+            ("open" | "frozen", _)
+            | (_, Command::Close { .. })
+            | ("closing", Command::Capture { .. } | Command::Void { .. }) => Ok(()),
             (_, Command::Void { hold, .. }) if voided(hold.as_str()) => Ok(()),
-            (_, Command::Authorize(_) | Command::Extend { .. } | Command::Withdraw { .. })
-            | (_, Command::Charge { overage: Overage::Reject, .. }) => no("declined CLOSED"),
+            (
+                _,
+                Command::Authorize(_)
+                | Command::Extend { .. }
+                | Command::Withdraw { .. }
+                | Command::Charge { overage: Overage::Reject, .. },
+            ) => no("declined CLOSED"),
             _ => no("CLOSED"),
         }
     }
     /// Frozen, then funds: all of `asked`, or with `min` what there is between the two.
     fn check_funds(
-        &self,
         frozen: bool,
         asked: i128,
         min: Option<i128>,
@@ -158,7 +165,12 @@ impl Model {
     fn pin(&mut self, h: usize, amount: i128) {
         let pinned = self.take(amount, |_, _| true);
         self.holds[h].credit += amount - sum(&pinned);
-        self.holds[h].pins.extend(pinned);
+        for (g, part) in pinned {
+            match self.holds[h].pins.iter_mut().find(|pin| pin.0 == g) {
+                Some(pin) => pin.1 += part,
+                None => self.holds[h].pins.push((g, part)),
+            }
+        }
     }
     fn turn(&mut self, status: &'static str) -> (Answer, Deed) {
         let deed = if self.status == status { Deed::None } else { Deed::Done };
@@ -210,13 +222,13 @@ impl Model {
         let h = self.hold(id)?;
         let late = self.holds[h].state == "expired" && !strict;
         let h = if late { h } else { self.open_hold(id)? };
-        let hold = self.holds[h].clone();
-        let held = if late { 0 } else { sum(&hold.pins) + hold.credit };
-        let most = if late { hold.rest.min(self.available().max(0)) } else { held };
-        if hold.overage == Overage::Reject && amount > most {
+        let before = self.holds[h].clone();
+        let fixed = if late { 0 } else { sum(&before.pins) + before.credit };
+        let most = if late { before.rest.min(self.available().max(0)) } else { fixed };
+        if before.overage == Overage::Reject && amount > most {
             return no_with("OVERCAPTURE", most);
         }
-        let (mut left, mut burned) = (amount.min(held), Vec::new());
+        let (mut left, mut burned) = (amount.min(fixed), Vec::new());
         for g in self.burn_order() {
             for pin in self.holds[h].pins.iter_mut().filter(|pin| pin.0 == g && !late) {
                 let part = left.min(pin.1);
@@ -228,10 +240,10 @@ impl Model {
         self.holds[h].credit -= left;
         // The rest returns only after the usage has burned what was free before it.
         let (mut done, deed) =
-            self.settle("captured", burned, left, (amount - held).max(0), hold.overage, now);
+            self.settle("captured", burned, left, (amount - fixed).max(0), before.overage, now);
         let captured = done.captured.unwrap_or_default();
         if late {
-            self.holds[h].rest = (hold.rest - captured).max(0);
+            self.holds[h].rest = (before.rest - captured).max(0);
         } else if !keep {
             self.release(h, now);
             done.repaid += self.repay();

@@ -4,9 +4,11 @@
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod pair;
 
 use model::asks::random;
-use model::check::Pair;
+use pair::Pair;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 

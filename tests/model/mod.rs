@@ -4,8 +4,8 @@
 #![expect(clippy::result_large_err, reason = "naive on purpose")]
 
 pub(crate) mod asks;
-pub(crate) mod check;
 mod judge;
+pub(crate) mod told;
 
 use purser::domain::command::{Command, GrantKind, Overage, Request};
 use std::collections::BTreeMap;
@@ -135,7 +135,7 @@ impl Model {
         self.balances()[3]
     }
     /// Rule 3: priority, earlier expiry, older.
-    fn burn_order(&self) -> Vec<usize> {
+    pub(crate) fn burn_order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.grants.len()).collect();
         order.sort_by_key(|&g| {
             (self.grants[g].priority, self.grants[g].ends.unwrap_or(i64::MAX), g)
@@ -173,7 +173,7 @@ impl Model {
         self.holds[h].credit = 0;
     }
     /// Rule 9: in order of time, then holds before grants, then age.
-    fn settle_due(&mut self, now: i64) {
+    pub(crate) fn settle_due(&mut self, now: i64) {
         loop {
             let empty = self.free() == 0 && self.debt == 0;
             if self.status == "closing"

@@ -1,8 +1,9 @@
 //! A wallet and its model, asked the same questions: every answer and every figure must agree, and
 //! the invariants must hold after every step.
 
-use super::asks::{Asker, Dice, opening};
-use super::{Answer, Model};
+use crate::model::asks::{Asker, Dice, opening};
+use crate::model::told::{figures, told};
+use crate::model::{Answer, Model};
 use purser::codec::record::{self, Position, RecordError, RecordRef};
 use purser::domain::Verdict;
 use purser::domain::amount::Amount;
@@ -10,80 +11,13 @@ use purser::domain::command::{Command, Overage, Request};
 use purser::domain::event::Event;
 use purser::domain::hold::Hold;
 use purser::domain::id::{OpId, WalletId};
-use purser::domain::outcome::{Balances, DeclineReason, Outcome, Receipt, Refusal};
+use purser::domain::outcome::{Outcome, Receipt};
 use purser::domain::posting::Account;
 use purser::domain::rules::Rules;
 use purser::domain::time::{Span, Timestamp};
 use purser::domain::wallet::Wallet;
 use purser::engine::live_wallet::{LiveWallet, Records};
 use std::collections::BTreeMap;
-
-/// What an outcome says, in the words of the model.
-pub(crate) fn told(outcome: &Outcome) -> Answer {
-    let word = |word: String| Answer { word, ..Answer::default() };
-    match outcome {
-        Outcome::Receipt(receipt) => told_receipt(receipt),
-        Outcome::Balance(view) => Answer {
-            balances: figures(&view.balances),
-            replayed: view.replayed,
-            ..word("balance".to_owned())
-        },
-        Outcome::Status(status) => word(format!("status {status:?}").to_lowercase()),
-        Outcome::Declined(decline) => {
-            let (reason, detail) = match decline.reason {
-                DeclineReason::NoFunds { required } => ("NOFUNDS", Some(required.pico())),
-                DeclineReason::Frozen => ("FROZEN", None),
-                DeclineReason::Closed => ("CLOSED", None),
-            };
-            let balances = figures(&decline.balances);
-            Answer { balances, detail, ..word(format!("declined {reason}")) }
-        }
-        Outcome::Refused(refusal) => match refusal {
-            Refusal::HoldDone { state } => {
-                word(format!("HOLDDONE {}", format!("{state:?}").to_lowercase()))
-            }
-            Refusal::OverCapture { held } => {
-                Answer { detail: Some(held.pico()), ..word("OVERCAPTURE".to_owned()) }
-            }
-            Refusal::OverRefund { refundable } => {
-                Answer { detail: Some(refundable.pico()), ..word("OVERREFUND".to_owned()) }
-            }
-            Refusal::NotEmpty { balances } => {
-                Answer { balances: figures(balances), ..word("NOTEMPTY".to_owned()) }
-            }
-            Refusal::Range(_) => word("RANGE".to_owned()),
-            other => word(format!("{other:?}").to_uppercase()),
-        },
-        other => panic!("no answer to a change: {other:?}"),
-    }
-}
-
-fn figures(balances: &Balances) -> [i128; 4] {
-    [balances.posted, balances.held, balances.debt, balances.available].map(Amount::pico)
-}
-
-fn told_receipt(receipt: &Receipt) -> Answer {
-    Answer {
-        word: format!("{:?}", receipt.status).to_lowercase(),
-        balances: figures(&receipt.balances),
-        amount: receipt.amount.map(Amount::pico),
-        ends: receipt.expires_at.map(Timestamp::millis),
-        captured: receipt.captured.map(Amount::pico),
-        debt: receipt.debt.pico(),
-        repaid: receipt.repaid.pico(),
-        uncovered: receipt.uncovered.pico(),
-        over: receipt.over,
-        late: receipt.late,
-        replayed: receipt.replayed,
-        state: receipt.state.map(|state| match format!("{state:?}").as_str() {
-            "Open" => "open",
-            "Captured" => "captured",
-            "Voided" => "voided",
-            _ => "expired",
-        }),
-        detail: None,
-    }
-}
 
 /// Keeps every record, and the books that follow from it.
 #[derive(Debug, Default)]

@@ -49,16 +49,37 @@ impl MarkFile {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let lost = |_| StoreError::MarkLost { path: path.to_owned() };
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(lost)?;
-        let this = Self { path: path.to_owned(), file, turns: [false; 64], synced: Instant::now() };
+        let turns = [false; 64];
+        let mut this = Self { path: path.to_owned(), file, turns, synced: Instant::now() };
+        this.turns = Self::newer_slots(&this.image()?);
         this.read()?;
         Ok(this)
+    }
+
+    /// The file's bytes.
+    fn image(&self) -> Result<Vec<u8>, StoreError> {
+        let mut image = vec![0; SIZE];
+        let read = self.file.read_exact_at(&mut image, 0);
+        read.map_err(|_| StoreError::MarkLost { path: self.path.clone() })?;
+        Ok(image)
+    }
+
+    /// Whether the second slot of each log holds its newer mark, so that the first is next.
+    fn newer_slots(image: &[u8]) -> [bool; 64] {
+        let mut turns = [false; 64];
+        let pairs = image.get(HEAD..).unwrap_or_default().chunks_exact(2 * SLOT);
+        for (turn, pair) in turns.iter_mut().zip(pairs) {
+            let (first, second) = pair.split_at(SLOT);
+            let last = |slot| decode(slot).map(|mark| mark.last);
+            *turn = last(second) > last(first);
+        }
+        turns
     }
 
     /// The marks of all logs that have one.
     pub fn read(&self) -> Result<Vec<Mark>, StoreError> {
         let lost = || StoreError::MarkLost { path: self.path.clone() };
-        let mut image = vec![0; SIZE];
-        self.file.read_exact_at(&mut image, 0).map_err(|_| lost())?;
+        let image = self.image()?;
         if image.first_chunk() != Some(MAGIC) {
             return Err(lost());
         }
@@ -140,6 +161,24 @@ mod tests {
         }
         let read = MarkFile::open(&path).unwrap().read().unwrap();
         assert_eq!(read, vec![mark(0, 5), mark(63, 10)]);
+    }
+
+    /// After a restart the first mark went over the newer of the two slots: had that write been
+    /// torn, only the mark before it would have been left.
+    #[test]
+    fn after_reopening_the_older_slot_is_written_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mark");
+        for last in [1_u64, 2, 3] {
+            let mut file = MarkFile::create(&path).unwrap();
+            (1..=last).for_each(|number| file.write(mark(5, number)).unwrap());
+            MarkFile::open(&path).unwrap().write(mark(5, 9)).unwrap();
+            let image = std::fs::read(&path).unwrap();
+            let pair = &image[HEAD + 10 * SLOT..HEAD + 12 * SLOT];
+            let mut kept: Vec<_> = pair.chunks(SLOT).filter_map(decode).collect();
+            kept.sort_by_key(|mark| mark.last);
+            assert_eq!(kept, [mark(5, last), mark(5, 9)]);
+        }
     }
 
     #[test]

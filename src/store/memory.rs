@@ -148,6 +148,11 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
+    fn reset_marks(&mut self, marks: &[Mark]) -> Result<(), StoreError> {
+        self.disk().marks = marks.iter().map(|mark| (mark.last.log(), *mark)).collect();
+        Ok(())
+    }
+
     fn marks(&self) -> Result<Vec<Mark>, StoreError> {
         Ok(self.disk().marks.values().copied().collect())
     }

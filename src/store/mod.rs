@@ -35,6 +35,9 @@ pub trait Journal: Send {
     /// Remembers, apart from the values, how far a log is safe. Call it after [`Journal::sync`].
     fn set_mark(&mut self, mark: Mark) -> Result<(), StoreError>;
 
+    /// Forgets all marks and takes these: the operator accepts what is lost.
+    fn reset_marks(&mut self, marks: &[Mark]) -> Result<(), StoreError>;
+
     /// How far each log was safe at least.
     fn marks(&self) -> Result<Vec<Mark>, StoreError>;
 

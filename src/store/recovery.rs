@@ -50,28 +50,41 @@ pub struct Recovered {
 
 /// Reads a journal back to wallets, and leaves it ready for a writer.
 pub fn recover(journal: &mut dyn Journal, loss: Loss) -> Result<Recovered, StoreError> {
+    let mut dropped = Vec::new();
+    let mut reader = read(journal, loss)?;
+    // What one log lost, later records of the same wallets in other logs stand on.
+    while let Some((wallet, at)) = reader.orphan() {
+        let reason = format!("earlier records of wallet {wallet} are missing");
+        if loss == Loss::Refuse {
+            return Err(StoreError::Damaged { position: at, reason });
+        }
+        dropped.push(format!("from {at} on: {reason}"));
+        journal.truncate(at)?;
+        reader = read(journal, loss)?;
+    }
+    for cut in &reader.cuts {
+        journal.truncate(*cut)?;
+    }
+    if !reader.cuts.is_empty() || !dropped.is_empty() {
+        journal.sync()?;
+    }
+    if loss == Loss::Accept {
+        let ends = reader.recovered.tails.iter().filter(|tail| tail.next.number() > 1);
+        let mark =
+            |tail: &Tail| Mark { last: Position(tail.next.0.saturating_sub(1)), chain: tail.chain };
+        journal.reset_marks(&ends.map(mark).collect::<Vec<_>>())?;
+    }
+    reader.recovered.dropped.append(&mut dropped);
+    Ok(reader.recovered)
+}
+
+/// Reads a journal, and changes nothing.
+fn read(journal: &dyn Journal, loss: Loss) -> Result<Reader, StoreError> {
     let mut reader = Reader { loss, marks: marks(journal, loss)?, ..Reader::new() };
     journal.scan(&mut |position, bytes| reader.value(position, bytes))?;
     reader.end_log()?;
     reader.check_unseen_logs()?;
-    for cut in &reader.cuts {
-        journal.truncate(*cut)?;
-    }
-    if !reader.cuts.is_empty() {
-        journal.sync()?;
-    }
-    if loss == Loss::Accept {
-        for tail in &reader.recovered.tails {
-            let last = Position(tail.next.0.saturating_sub(1));
-            journal.set_mark(Mark { last, chain: tail.chain })?;
-        }
-    }
-    if let Some((wallet, records)) = reader.early.iter().find(|(_, records)| !records.is_empty()) {
-        let position = records.values().next().map_or(Position::NONE, |(position, _)| *position);
-        let reason = format!("earlier records of wallet {wallet} are missing");
-        return Err(StoreError::Damaged { position, reason });
-    }
-    Ok(reader.recovered)
+    Ok(reader)
 }
 
 /// The marks; none when they are lost and that is accepted.
@@ -116,6 +129,14 @@ impl Reader {
             early: HashMap::new(),
             recovered: Recovered::default(),
         }
+    }
+
+    /// A record whose wallet lacks an earlier one.
+    fn orphan(&self) -> Option<(&WalletId, Position)> {
+        let first = |records: &BTreeMap<u64, (Position, Record)>| {
+            records.values().next().map(|(position, _)| *position)
+        };
+        self.early.iter().find_map(|(wallet, records)| Some((wallet, first(records)?)))
     }
 
     /// Takes the next value of the journal.

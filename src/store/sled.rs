@@ -99,11 +99,16 @@ impl Journal for SledJournal {
     }
 
     fn set_mark(&mut self, mark: Mark) -> Result<(), StoreError> {
-        match &mut self.mark {
-            Some(file) => file.write(mark),
-            // It was lost, and the operator accepts that.
-            None => self.mark.insert(MarkFile::create(&self.mark_path)?).write(mark),
+        let lost = || StoreError::MarkLost { path: self.mark_path.clone() };
+        self.mark.as_mut().ok_or_else(lost)?.write(mark)
+    }
+
+    fn reset_marks(&mut self, marks: &[Mark]) -> Result<(), StoreError> {
+        let file = self.mark.insert(MarkFile::create(&self.mark_path)?);
+        for mark in marks {
+            file.write(*mark)?;
         }
+        file.sync()
     }
 
     fn marks(&self) -> Result<Vec<Mark>, StoreError> {

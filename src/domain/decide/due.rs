@@ -14,6 +14,8 @@ use crate::domain::wallet::{Status, Wallet};
 /// The next event due by `now`, dated at its due time: by time; at the same time holds before
 /// grants; among equals the older first.
 pub(in crate::domain) fn next_due(wallet: &Wallet, now: Timestamp, rules: &Rules) -> Option<Event> {
+    // A clock that was set back does not take the wallet with it.
+    let now = now.max(wallet.time);
     let hold = wallet.holds.next_expiry();
     let grant = next_grant(wallet, rules);
     let hold_first = match (hold, grant) {

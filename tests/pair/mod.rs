@@ -1,0 +1,215 @@
+//! A wallet and its model, asked the same questions: every answer and every figure must agree, and
+//! the invariants must hold after every step.
+
+use crate::model::asks::{Asker, Dice, opening};
+use crate::model::told::{figures, told};
+use crate::model::{Answer, Model};
+use purser::codec::record::{self, Position, RecordError, RecordRef};
+use purser::domain::Verdict;
+use purser::domain::amount::Amount;
+use purser::domain::command::{Command, Overage, Request};
+use purser::domain::event::Event;
+use purser::domain::hold::Hold;
+use purser::domain::id::{OpId, WalletId};
+use purser::domain::outcome::{Outcome, Receipt};
+use purser::domain::posting::Account;
+use purser::domain::rules::Rules;
+use purser::domain::time::{Span, Timestamp};
+use purser::domain::wallet::Wallet;
+use purser::engine::live_wallet::{LiveWallet, Records};
+use std::collections::BTreeMap;
+
+/// Keeps every record, and the books that follow from it.
+#[derive(Debug, Default)]
+struct Tape {
+    frames: Vec<u8>,
+    events: Vec<Event>,
+    books: BTreeMap<Account, i128>,
+}
+
+impl Records for Tape {
+    fn append(&mut self, record: &RecordRef<'_>) -> Result<Position, RecordError> {
+        record::encode(record, &mut self.frames)?;
+        let mut entries = BTreeMap::<Account, i128>::new();
+        for posting in &record.event.postings {
+            assert!(posting.amount.is_positive(), "{posting:?}");
+            if let Some((from, to)) = posting.kind.accounts() {
+                *entries.entry(from).or_default() -= posting.amount.pico();
+                *entries.entry(to).or_default() += posting.amount.pico();
+            }
+        }
+        assert_eq!(entries.values().sum::<i128>(), 0, "a row's entries sum to zero");
+        for (account, amount) in entries {
+            *self.books.entry(account).or_default() += amount;
+        }
+        self.events.push(record.event.clone());
+        Ok(Position::new(0, u64::try_from(self.events.len()).expect("few")))
+    }
+}
+
+/// A wallet, its model, and who asks both.
+pub(crate) struct Pair {
+    live: LiveWallet,
+    pub(crate) model: Model,
+    asker: Asker,
+    tape: Tape,
+    rules: Rules,
+    now: i64,
+    /// What was asked and answered, to be read when a check fails.
+    pub(crate) story: Vec<String>,
+}
+
+impl Pair {
+    pub(crate) fn open(setup: u64) -> Self {
+        let mut dice = Dice(setup);
+        let (credit, limit) = (dice.roll(4) * 3, dice.roll(3) * 4);
+        let debt_limit = (limit > 0).then_some(limit);
+        let wallet = WalletId::new(b"w").expect("a good name");
+        let grace = i64::try_from(dice.roll(3) / 2 * 3).expect("small");
+        let rules = Rules { lapse_grace: Span::from_millis(grace), ..Rules::default() };
+        let mut live = LiveWallet::unopened(wallet.clone());
+        let mut tape = Tape::default();
+        let now = 1_000;
+        let opening = opening(&wallet, credit, debt_limit);
+        live.execute(&opening, Timestamp::from_millis(now), &rules, &mut tape).expect("it opens");
+        let mut model = Model::open(i128::from(credit), debt_limit.map(i128::from), now);
+        model.grace = grace;
+        let story = vec![format!("credit {credit}, debt limit {debt_limit:?}, grace {grace}")];
+        Self { live, model, asker: Asker::new(wallet), tape, rules, now, story }
+    }
+
+    fn wallet(&self) -> &Wallet {
+        self.live.wallet().expect("it is open")
+    }
+
+    /// Asks what `bits` make up.
+    pub(crate) fn step(&mut self, bits: u64) -> Answer {
+        let mut dice = Dice(bits);
+        self.now = Asker::time(&mut dice, self.now, &self.model);
+        let request = self.asker.ask(&mut dice, self.now, &self.model);
+        self.ask(&request, self.now)
+    }
+
+    /// Asks both, and compares all that they tell.
+    pub(crate) fn ask(&mut self, request: &Request, at: i64) -> Answer {
+        let now = Timestamp::from_millis(at);
+        let settled_before = self.wallet().time();
+        while !self.live.settle_due(now, &self.rules, 1, &mut self.tape).expect("due fits") {}
+        let before = self.wallet().clone();
+        let verdict = Wallet::decide(Some(&before), request, now, &self.rules);
+        let executed = self.live.execute(request, now, &self.rules, &mut self.tape);
+        let executed = executed.expect("what was judged fits");
+        let expected = self.model.ask(request, at);
+        let answer = told(&executed.outcome);
+        let call = (request.id.as_ref().map(OpId::as_str), &request.command);
+        self.story.push(format!("at {at} {call:?}\n      {answer:?}"));
+        assert_eq!(answer, expected, "at {at}: {request:?}");
+        match verdict {
+            Verdict::Answer(outcome) => assert_eq!(outcome, executed.outcome),
+            Verdict::Change(event) => assert_eq!(Some(&event), self.tape.events.last()),
+        }
+        assert!(executed.changed || before == *self.wallet(), "an answer changes nothing");
+        assert!(self.wallet().time() >= settled_before, "W6: time runs backwards");
+        if executed.changed {
+            self.check_overdraft(&request.command);
+            let again = Wallet::decide(self.live.wallet(), request, now, &self.rules);
+            if let (Some(_), Verdict::Answer(Outcome::Receipt(again))) = (&request.id, again) {
+                assert_eq!(
+                    Outcome::Receipt(Receipt { replayed: false, state: None, ..again }),
+                    executed.outcome
+                );
+            } else {
+                assert!(request.id.is_none() || matches!(request.command, Command::Set(_)));
+            }
+        }
+        self.check_invariants();
+        answer
+    }
+
+    /// Nothing that asks for money leaves less than nothing.
+    fn check_overdraft(&self, command: &Command) {
+        let asks = match command {
+            Command::Authorize(_) | Command::Withdraw { .. } => true,
+            Command::Extend { amount, .. } => !amount.is_zero(),
+            Command::Charge { overage, .. } => *overage == Overage::Reject,
+            _ => false,
+        };
+        assert!(!asks || !self.wallet().balances().available.is_negative(), "an overdraft");
+    }
+
+    fn check_invariants(&self) {
+        let (wallet, balances) = (self.wallet(), self.wallet().balances());
+        assert_eq!(figures(&balances), self.model.balances());
+        let holds: Vec<_> = wallet.holds().after(None).collect();
+        let held: i128 = holds.iter().map(|(_, hold)| hold.remaining().pico()).sum();
+        assert_eq!(held, balances.held.pico(), "W1");
+        let free: i128 = wallet.grants().iter().map(|grant| grant.free.pico()).sum();
+        assert!(balances.debt.is_zero() || free == 0, "W2");
+        for grant in wallet.grants().iter() {
+            let number = grant.terms.number;
+            let pinned: i128 = holds.iter().map(|(_, hold)| hold.pinned(number).pico()).sum();
+            assert_eq!(pinned, grant.pinned.pico(), "W1");
+            assert!(!grant.free.is_negative() && !grant.pinned.is_negative(), "W3");
+        }
+        assert!(!balances.debt.is_negative() && !balances.posted.is_negative(), "W3");
+        let books = |account| self.tape.books.get(&account).copied().unwrap_or_default();
+        assert_eq!(self.tape.books.values().sum::<i128>(), 0, "W4");
+        assert_eq!(books(Account::Grants), balances.posted.pico(), "W4");
+        assert_eq!(books(Account::Debt), -balances.debt.pico(), "W4");
+        for account in [Account::Usage, Account::Expired, Account::Withdrawn, Account::Reversed] {
+            assert!(books(account) >= 0, "{account:?} below zero");
+        }
+        self.check_lists(&holds);
+    }
+
+    /// The same holds, and the same grants in the same burn order.
+    fn check_lists(&self, holds: &[(&OpId, &Hold)]) {
+        let mut expected: Vec<_> =
+            self.model.open_holds().map(|h| (h.id.as_str(), h.ends, h.credit)).collect();
+        expected.sort_unstable();
+        let found =
+            holds.iter().map(|(id, h)| (id.as_str(), h.expires_at.millis(), h.credit.pico()));
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+        let order = self.model.burn_order().into_iter();
+        let expected = order.map(|g| (&self.model.grants[g], self.model.pinned(g)));
+        let expected = expected.filter(|(grant, pinned)| grant.free > 0 || *pinned > 0);
+        let expected: Vec<_> = expected
+            .map(|(grant, pinned)| {
+                (grant.op.as_str(), grant.priority, grant.ends, grant.free, pinned)
+            })
+            .collect();
+        let found = self.wallet().grants().iter().map(|grant| {
+            let (terms, ends) = (&grant.terms, grant.terms.expires_at.map(Timestamp::millis));
+            (terms.op.as_str(), terms.priority, ends, grant.free.pico(), grant.pinned.pico())
+        });
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+    }
+
+    /// The wallet again, from the events and from the bytes that they became.
+    pub(crate) fn check_replay(&self) {
+        let mut wallet = Wallet::open(&self.tape.events[0]).expect("it opens").0;
+        let mut rest = self.tape.frames.as_slice();
+        let mut time = Timestamp::default();
+        for (index, event) in self.tape.events.iter().enumerate() {
+            assert!(event.at >= time, "time never runs backwards");
+            time = event.at;
+            if index > 0 {
+                wallet.apply(event).expect("it fitted before");
+            }
+            let (record, length) = record::decode(rest).expect("it is readable");
+            rest = &rest[length..];
+            assert_eq!(&record.event, event);
+        }
+        assert_eq!(&wallet, self.wallet(), "replay and live traffic come to the same");
+        assert!(rest.is_empty());
+    }
+}
+
+impl Drop for Pair {
+    /// Tells the story of a failure, when asked to: shrinking fails many times.
+    fn drop(&mut self) {
+        if std::thread::panicking() && std::env::var_os("STORY").is_some() {
+            eprintln!("---- {}", self.story.join("\n"));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The rules of money hold for whatever is asked in whatever order: the wallet agrees with an
+//! independent model after every step. `PROPTEST_CASES` sets how many sequences are tried; `STORY`
+//! tells those that fail.
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod pair;
+
+use model::asks::random;
+use pair::Pair;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+/// As proptest's own, but more cases, and no files beside the tests.
+fn config() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { usual.cases } else { 2_000 };
+    ProptestConfig { cases, max_shrink_iters: 20_000, failure_persistence: None, ..usual }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_wallet_agrees_with_the_model(
+        setup in 0_u64..36,
+        steps in prop::collection::vec(any::<u64>(), 1..80),
+    ) {
+        let mut pair = Pair::open(setup);
+        for bits in steps {
+            pair.step(bits);
+        }
+        pair.check_replay();
+    }
+}
+
+/// A random test proves nothing about what its dice never show.
+#[test]
+fn the_dice_show_every_kind_of_answer() {
+    let mut shown = BTreeSet::new();
+    let mut random = random(7);
+    for _ in 0..600 {
+        let mut pair = Pair::open(random());
+        for _ in 0..60 {
+            let answer = pair.step(random());
+            let flags = [
+                (answer.replayed, "replayed"),
+                (answer.late, "late"),
+                (answer.over, "over"),
+                (answer.uncovered > 0, "uncovered"),
+                (answer.repaid > 0, "repaid"),
+                (answer.debt > 0, "debt"),
+                (answer.balances[3] < 0, "below zero"),
+            ];
+            for (_, flag) in flags.into_iter().filter(|flag| flag.0) {
+                shown.insert(format!("{} {flag}", answer.word));
+            }
+            if let Some(state) = answer.state {
+                shown.insert(format!("{} state {state}", answer.word));
+            }
+            shown.insert(answer.word);
+        }
+    }
+    for expected in [
+        "captured late",
+        "captured uncovered",
+        "captured debt",
+        "captured repaid",
+        "charged over",
+        "charged uncovered",
+        "charged debt",
+        "refunded repaid",
+        "toppedup repaid",
+        "reversed debt",
+        "reversed repaid",
+        "revoked",
+        "withdrawn",
+        "voided replayed",
+        "voided repaid",
+        "held state open",
+        "held state captured",
+        "held state voided",
+        "held state expired",
+        "extended state open",
+        "declined NOFUNDS",
+        "declined NOFUNDS below zero",
+        "declined FROZEN",
+        "declined CLOSED",
+        "CLOSED",
+        "NOTEMPTY",
+        "OVERCAPTURE",
+        "OVERREFUND",
+        "IDREUSED",
+        "RANGE",
+        "NOHOLD",
+        "NOOP",
+        "HOLDDONE captured",
+        "HOLDDONE voided",
+        "HOLDDONE expired",
+        "status closing",
+        "status closed",
+        "status frozen",
+        "status open",
+        "balance replayed",
+    ] {
+        assert!(shown.contains(expected), "never shown: {expected}; shown: {shown:?}");
+    }
+}

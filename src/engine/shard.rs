@@ -131,6 +131,8 @@ pub struct Shard {
     foreign: RefCell<VecDeque<(BatchNo, ReplyTo, Outcome)>>,
     /// Since when the filling batch is full.
     full_since: Cell<Option<Instant>>,
+    /// A turn was asked for and has not begun.
+    is_woken: Cell<bool>,
 }
 
 impl Shard {
@@ -154,6 +156,7 @@ impl Shard {
             replies: OnceCell::new(),
             foreign: RefCell::new(VecDeque::new()),
             full_since: Cell::new(None),
+            is_woken: Cell::new(false),
         }))
     }
 
@@ -268,13 +271,16 @@ impl Shard {
 
     /// Asks for a turn.
     pub fn wake(&self) {
-        self.signal.wake.notify_one();
+        if !self.is_woken.replace(true) {
+            self.signal.wake.notify_one();
+        }
     }
 
     /// Takes turns until the arbiter stops.
     pub async fn run(self: Rc<Self>) {
         loop {
             self.signal.wake.notified().await;
+            self.is_woken.set(false);
             self.turn();
         }
     }
@@ -350,7 +356,7 @@ impl Shard {
     fn hand_over(&self, durable: BatchNo) {
         let mut filling = self.filling.borrow_mut();
         let sealed_last = filling.number().0.saturating_sub(1);
-        if sealed_last.saturating_sub(durable.0) < SEALED_MAX {
+        if !filling.is_empty() && sealed_last.saturating_sub(durable.0) < SEALED_MAX {
             let buffer = self.signal.buffers.pop().unwrap_or_default();
             if let Some(sealed) = filling.seal(buffer) {
                 self.signal.last.store(filling.next().0.saturating_sub(1), Ordering::Relaxed);

@@ -1,11 +1,13 @@
 //! The commands of the server itself: what Redis clients send before and between requests.
 
-use super::Context;
 use super::connection::Connection;
+use super::{Context, Phase};
 use super::{client_commands, info};
 use crate::codec::commands;
+use crate::codec::reply;
 use crate::codec::request::RequestError;
 use crate::codec::resp::{Args, Proto, Writer};
+use crate::domain::outcome::Refusal;
 use globset::{GlobBuilder, GlobMatcher};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -135,6 +137,10 @@ pub(super) fn handle(
     connection.client.names().command = command.name();
     let count = args.len();
     match (command, count) {
+        // As in Redis: whoever waits for a pong may use wallets after it.
+        (ServerCommand::Ping, 1 | 2) if context.phase() == Phase::Loading => {
+            call.reply(|writer| reply::write_refusal(&Refusal::Loading, writer))
+        }
         (ServerCommand::Ping, 1) => call.reply(|writer| writer.simple("PONG")),
         (ServerCommand::Ping | ServerCommand::Echo, 2) => {
             call.reply(|writer| writer.bulk(call.arg(1)))

@@ -104,9 +104,11 @@ fn wallets_are_loading_until_the_journal_is_recovered() {
         std::thread::sleep(std::time::Duration::from_micros(200));
     }
     let mut client = Client::connect(resp);
-    let first = client.call("BALANCE w");
-    assert!(format!("{first:?}").contains("LOADING"), "{first:?}");
-    assert_eq!(text_of(&client.call("PING")), "PONG");
+    for request in ["PING", "BALANCE w"] {
+        let first = client.call(request);
+        assert!(format!("{first:?}").contains("LOADING"), "{first:?}");
+    }
+    assert_eq!(text_of(&client.call("ECHO hi")), "hi");
     loop {
         let balance = client.call("BALANCE w");
         if !format!("{balance:?}").contains("LOADING") {

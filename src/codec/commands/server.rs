@@ -110,17 +110,8 @@ static CONFIG: [Command; 1] = [command(
     &[Arg::new("parameter", ArgKind::Pattern).multiple()],
 )];
 
-static LATENCY: [Command; 1] = [command(
-    "latency|histogram",
-    -2,
-    "server",
-    (ADMIN_FLAGS, ADMIN),
-    "Shows how long commands took",
-    &[text("command").optional().multiple()],
-)];
-
 /// By name.
-pub(super) static COMMANDS: [Command; 14] = [
+pub(super) static COMMANDS: [Command; 13] = [
     command(
         "auth",
         -2,
@@ -168,7 +159,6 @@ pub(super) static COMMANDS: [Command; 14] = [
         "Shows the state of the server",
         &[text("section").optional().multiple()],
     ),
-    container("latency", -2, "server", "Commands about latencies", &LATENCY),
     command(
         "ping",
         -1,

@@ -4,7 +4,7 @@ use super::connection::Connection;
 use super::{Context, Phase};
 use super::{client_commands, info};
 use crate::codec::commands;
-use crate::codec::reply;
+use crate::codec::reply::{self, ErrorCode};
 use crate::codec::request::RequestError;
 use crate::codec::resp::{Args, Proto, Writer};
 use crate::domain::outcome::Refusal;
@@ -100,11 +100,11 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn error(&self, text: &str) -> Action {
-        self.coded_error("ERR", text)
+        self.coded_error(ErrorCode::Err, text)
     }
 
-    fn coded_error(&self, code: &str, text: &str) -> Action {
-        self.reply(|writer| writer.error(code, text.as_bytes()))
+    fn coded_error(&self, code: ErrorCode, text: &str) -> Action {
+        self.reply(|writer| writer.error(code.as_str(), text.as_bytes()))
     }
 
     pub(super) fn refuse(&self, error: &RequestError) -> Action {
@@ -181,7 +181,7 @@ fn hello(call: &Call<'_>) -> Action {
         Some(b"2") => proto = Proto::Resp2,
         Some(b"3") => proto = Proto::Resp3,
         Some(other) if !other.is_empty() && other.iter().all(u8::is_ascii_digit) => {
-            return call.coded_error("NOPROTO", "unsupported protocol version");
+            return call.coded_error(ErrorCode::NoProto, "unsupported protocol version");
         }
         Some(_) => return call.error("Protocol version is not an integer or out of range"),
     }
@@ -249,7 +249,12 @@ fn auth(call: &Call<'_>, index: usize, with_user: bool) -> Option<Action> {
     if call.arg(index) == b"default" {
         return None;
     }
-    Some(call.coded_error("WRONGPASS", "invalid username-password pair or user is disabled."))
+    Some(
+        call.coded_error(
+            ErrorCode::WrongPass,
+            "invalid username-password pair or user is disabled.",
+        ),
+    )
 }
 
 /// `COMMAND [COUNT|INFO|DOCS …]`

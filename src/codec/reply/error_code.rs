@@ -57,10 +57,6 @@ codes! {
     Unavailable = "UNAVAILABLE",
     /// The journal is being read.
     Loading = "LOADING",
-    /// Not authenticated.
-    NoAuth = "NOAUTH",
-    /// Not permitted.
-    NoPerm = "NOPERM",
     /// A wrong user or password.
     WrongPass = "WRONGPASS",
     /// A version of the protocol that is not spoken.

@@ -53,8 +53,12 @@ mod tests {
         if is_test(path) {
             return Vec::new();
         }
-        let lines = text.lines().enumerate();
-        let lines = lines.take_while(|(_, line)| line.trim() != "#[cfg(test)]");
+        let tests = text.match_indices("#[cfg(test)]\n").map(|(at, mark)| at + mark.len());
+        // A module of tests stands last; a declaration of one has a file of its own.
+        let declares =
+            |at: usize| text[at..].lines().next().is_some_and(|line| line.ends_with(';'));
+        let end = tests.into_iter().find(|&at| !declares(at)).unwrap_or(text.len());
+        let lines = text[..end].lines().enumerate();
         let bare = |line: &str| line.split("//").next().unwrap_or_default().to_owned();
         lines.map(|(index, line)| (index + 1, bare(line))).collect()
     }

@@ -26,13 +26,13 @@ mod tests {
     /// Whether `name` stands in the line as a whole path segment, not as a part of another.
     fn names(line: &str, name: &str) -> bool {
         let whole = |(at, _): &(usize, &str)| {
-            let before = line[..*at].chars().next_back();
-            // `store::sled::` and `super::sled` are our own module.
-            !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
-                && !(line[..*at].ends_with("::")
-                    && !line[..*at].ends_with(" ::")
-                    && !line[..*at].ends_with("(::")
-                    && !line[..*at].ends_with("<::"))
+            let before = &line[..*at];
+            let inside = before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            // `store::sled::` is our own module, `::sled::` the crate.
+            let of_ours = before
+                .strip_suffix("::")
+                .is_some_and(|path| path.ends_with(|c: char| c.is_alphanumeric() || c == '_'));
+            !inside && !of_ours
         };
         line.match_indices(name).any(|found| whole(&found))
     }
@@ -85,7 +85,7 @@ mod tests {
                     module == *allowed || module.starts_with(&format!("{allowed}::"))
                 };
                 if let Some((layer, allowed)) = known
-                    && !allowed.iter().any(|name| allows(&name))
+                    && !allowed.iter().any(allows)
                 {
                     say(number, format!("{layer} may not use {module}"));
                 }

@@ -132,6 +132,21 @@ fn rule_3_money_burns_by_priority_then_end_then_age() {
 }
 
 #[test]
+fn rule_3_the_older_burns_first_and_the_credit_line_last() {
+    converse(
+        "@1 WALLET.OPEN w CURRENCY USD CREDITLIMIT 3 => opened
+         @1 TOPUP w 1 ID older => toppedup
+         @1 TOPUP w 1 ID younger => toppedup
+         @1 CHARGE w 1 ID c => charged captured=1
+         @1 TOPUP.REVOKE w older ID r => revoked posted=1
+         @1 AUTHORIZE w 3 ID h => held held=3 available=1
+         @1 CAPTURE w h 1 ID k KEEP => captured captured=1 posted=0 held=2
+         @1 CAPTURE w h 1 ID k2 => captured captured=1 debt=1 owed=1 held=0
+         @1 CHARGE w 2.5 ID c2 => declined NOFUNDS at=2.5 available=2",
+    );
+}
+
+#[test]
 fn rule_4_a_capture_above_the_hold_follows_its_policy() {
     converse(
         "@1 WALLET.OPEN w CURRENCY USD DEBTLIMIT 2 => opened
@@ -160,6 +175,7 @@ fn rule_5_a_hold_ends_on_the_millisecond_and_may_be_captured_late() {
          @10 CAPTURE w h 1 ID k1 KEEP => captured captured=1 held=8 available=1
          @10 CAPTURE w h 2 ID k2 KEEP => captured captured=2 held=6 available=1
          @10 EXTEND w h 1 ID e1 => extended amount=1 ends=11 available=0
+         @10 EXTEND w h 0 ID e0 TTL 1 => extended amount=0 ends=11
          @11 BALANCE w => balance posted=7 held=0 available=7
          @11 EXTEND w h 1 ID e2 => HOLDDONE expired
          @11 CAPTURE w h 2 ID k3 STRICT => HOLDDONE expired
@@ -264,6 +280,19 @@ fn rule_9_a_clock_that_is_set_back_does_not_take_the_wallet_with_it() {
 
 /// What is due happens in the order of time, whoever asks when; at the same time holds first.
 #[test]
+fn rule_9_holds_end_before_grants_of_the_same_moment() {
+    // The grant takes back what the hold releases, and only then ends: late usage finds nothing.
+    let grace = Rules { lapse_grace: Span::from_millis(5), ..Rules::default() };
+    converse_with(
+        &grace,
+        "@1 WALLET.OPEN w CURRENCY USD => opened
+         @1 TOPUP w 2 ID t EXPIRES 50 => toppedup
+         @1 AUTHORIZE w 2 ID h TTL 49 => held ends=50
+         @50 BALANCE w => balance posted=0 held=0",
+    );
+}
+
+#[test]
 fn rule_9_what_was_due_happened_first() {
     converse(
         "@1 WALLET.OPEN w CURRENCY USD => opened
@@ -287,6 +316,37 @@ fn rule_10_of_two_for_the_last_cent_one_wins() {
          @1 VOID w one => voided available=0.01
          @1 AUTHORIZE w 0.01 ID two => held available=0
          @1 AUTHORIZE w 0.01 ID one => held replayed state=voided available=0",
+    );
+}
+
+#[test]
+fn only_available_money_of_paid_grants_is_paid_out() {
+    converse(
+        "@1 WALLET.OPEN w CURRENCY USD CREDITLIMIT 5 => opened
+         @1 AUTHORIZE w 5 ID h => held available=0
+         @1 WALLET.SET w CREDITLIMIT 0 ID s => balance available=-5
+         @1 TOPUP w 6 ID t => toppedup available=1
+         @1 TOPUP w 4 ID p KIND promo => toppedup available=5
+         @1 WITHDRAW w 5.5 ID out => declined NOFUNDS at=5.5
+         @1 WITHDRAW w 5 ID out => withdrawn available=0
+         @1 WALLET.SET w CREDITLIMIT 0 ID s => balance replayed available=-5
+         @1 TOPUP.REVOKE w t ID r => revoked available=-1
+         @1 TOPUP.REVERSE w t ID r2 => reversed debt=5 repaid=4 available=-6",
+    );
+}
+
+#[test]
+fn holds_and_grants_are_bounded() {
+    let few = Rules { holds_max: 1, grants_max: 1, ..Rules::default() };
+    converse_with(
+        &few,
+        "@1 WALLET.OPEN w CURRENCY USD => opened
+         @1 TOPUP w 9 ID t => toppedup
+         @1 TOPUP w 9 ID t2 => TOOMANY
+         @1 AUTHORIZE w 1 ID h => held
+         @1 AUTHORIZE w 1 ID h2 => TOOMANY
+         @1 VOID w h => voided
+         @1 AUTHORIZE w 1 ID h2 => held",
     );
 }
 

@@ -48,8 +48,8 @@ fn start_of(sample: &Sample, index: usize) -> usize {
 }
 
 /// One damaged value, or none in its place: refused below the mark; cut off beyond it, if nothing
-/// sound follows; and gone with all that follows it when the loss is accepted.
-fn check(sample: &Sample, index: usize, damaged: Option<&[u8]>) {
+/// sound follows; and gone with all that follows it when the loss is accepted, which is tried when `thorough`.
+fn check(sample: &Sample, index: usize, damaged: Option<&[u8]>, thorough: bool) {
     let last = sample.values.len() - 1;
     let place = sample.values[index].0;
     let with = |marks: &[Mark]| {
@@ -72,6 +72,9 @@ fn check(sample: &Sample, index: usize, damaged: Option<&[u8]>) {
             assert!(result.is_err(), "sound values follow");
         }
     }
+    if !thorough {
+        return;
+    }
     let mut accepted = with(all);
     let result = read(&mut accepted, Loss::Accept);
     if newer {
@@ -91,7 +94,7 @@ fn every_cut_is_refused_or_cut_off() {
     assert!(sample.values.iter().any(|(_, value)| !begins_record(value)), "one in fragments");
     for (index, (_, value)) in sample.values.iter().enumerate() {
         for length in (0..value.len()).step_by(if value.len() > 1_000 { 37 } else { 1 }) {
-            check(&sample, index, Some(&value[..length]));
+            check(&sample, index, Some(&value[..length]), length % 5 == 0);
         }
     }
 }
@@ -103,7 +106,7 @@ fn every_flipped_byte_is_refused_or_cut_off() {
         for place in (0..value.len()).step_by(if value.len() > 1_000 { 37 } else { 1 }) {
             let mut damaged = value.clone();
             damaged[place] ^= 1 << (place % 8);
-            check(&sample, index, Some(&damaged));
+            check(&sample, index, Some(&damaged), place % 5 == 0);
         }
     }
 }
@@ -112,7 +115,7 @@ fn every_flipped_byte_is_refused_or_cut_off() {
 fn every_missing_value_is_noticed() {
     let sample = sample();
     for index in 0..sample.values.len() {
-        check(&sample, index, None);
+        check(&sample, index, None, true);
     }
 }
 

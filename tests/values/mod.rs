@@ -1,9 +1,11 @@
 //! Damage to the values of a journal: cut, flipped, missing, swapped, repeated.
 
-use crate::small::{State, begins_record, fill, read};
+use crate::small::{State, begins_record, fill, read, state};
 use purser::codec::record::Position;
+use purser::codec::value::{self, Content};
 use purser::store::memory::{CrashImage, MemoryJournal};
-use purser::store::recovery::Loss;
+use purser::store::recovery::{Loss, recover};
+use purser::store::writer::Tail;
 use purser::store::{Journal, Mark, StoreError};
 
 /// A journal with all its values, the wallets after each of them, and its mark.
@@ -35,7 +37,7 @@ fn sample() -> Sample {
     let states = states.collect();
     let mut chain = 0;
     let marks = values.iter().map(|(position, value)| {
-        chain = purser::codec::value::chain_after(value, chain);
+        chain = value::chain_after(value, chain);
         Mark { last: *position, chain }
     });
     let marks = marks.collect();
@@ -61,6 +63,7 @@ fn check(sample: &Sample, index: usize, damaged: Option<&[u8]>, thorough: bool) 
     let refused = read(&mut with(all), Loss::Refuse).expect_err("it was acknowledged");
     let text = refused.to_string();
     assert!(text.contains("missing") || text.contains("damaged"), "{text}");
+    assert!(damaged.is_none() || matches!(refused, StoreError::Damaged { .. }), "{text}");
     let newer = damaged.is_some_and(|value| value.len() >= 32 && value[0] != 1);
     let start = start_of(sample, index);
     if start > 0 && !newer {
@@ -180,5 +183,47 @@ fn an_accepted_loss_takes_what_stood_on_it_in_other_logs() {
         let after = read(&mut journal.crash(CrashImage::default()), Loss::Refuse);
         assert_eq!(after.expect("once and for all"), left, "{place}");
         assert!(journal.values().len() < values.len());
+    }
+}
+
+/// A process that stops in the middle of a commit: what is left begins where no record is half
+/// there, and the next one goes right behind it.
+#[test]
+fn a_torn_end_leaves_whole_records_and_where_to_go_on() {
+    let sample = sample();
+    for count in 1..=sample.values.len() {
+        let whole = sample.values.get(count).is_none_or(|(_, value)| begins_record(value));
+        let start = if whole { count } else { start_of(&sample, count) };
+        let mut journal = copy(&sample.values[..count], &sample.marks[start - 1..start]);
+        let recovered = recover(&mut journal, Loss::Refuse).expect("nobody was told of the rest");
+        let next = sample.values[start - 1].0.plus(
+            match value::decode(&sample.values[start - 1].1).expect("it is sound").content {
+                Content::Whole { records } => u64::from(records),
+                Content::Fragment { .. } => 1,
+            },
+        );
+        let chain = sample.marks[start - 1].chain;
+        assert_eq!(recovered.tails, [Tail { next, chain }], "after {count} values");
+        assert_eq!(journal.values(), sample.values[..start], "after {count} values");
+        assert_eq!(state(recovered), sample.states[start]);
+    }
+}
+
+/// Sound by itself and at the right place, but not what followed the value before it.
+#[test]
+fn a_value_of_another_history_is_refused() {
+    let sample = sample();
+    let last = sample.values.len() - 1;
+    for (index, (place, bytes)) in sample.values.iter().enumerate().skip(1) {
+        let old = value::decode(bytes).expect("it is sound");
+        let mut other = Vec::new();
+        let chain = old.chain ^ 1;
+        value::encode(*place, chain, old.content, old.body, &mut other).expect("it is sound");
+        for mark in [&sample.marks[last..], &sample.marks[..1]] {
+            let mut journal = copy(&sample.values, mark);
+            journal.damage(*place, Some(other.clone()));
+            let refused = read(&mut journal, Loss::Refuse).expect_err("another history");
+            assert!(refused.to_string().contains("chain"), "{index}: {refused}");
+        }
     }
 }

@@ -6,6 +6,8 @@
 mod model;
 #[cfg(test)]
 mod pair;
+#[cfg(test)]
+mod rules;
 
 use model::asks::random;
 use pair::Pair;

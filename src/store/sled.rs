@@ -133,7 +133,8 @@ impl Journal for SledJournal {
     fn truncate(&mut self, from: Position) -> Result<(), StoreError> {
         let end = Position::new(from.log().saturating_add(1), 0);
         let keys = self.tree.range(from.0.to_be_bytes()..end.0.to_be_bytes()).keys();
-        for key in keys {
+        // From the end: a crash in between must not leave a hole with sound values behind it.
+        for key in keys.rev() {
             let key = key.map_err(|error| self.failed("be cut", &error))?;
             self.tree.remove(key).map_err(|error| self.failed("be cut", &error))?;
         }

@@ -39,6 +39,7 @@ pub(crate) fn told(outcome: &Outcome) -> Answer {
                 Answer { balances: figures(balances), ..word("NOTEMPTY".to_owned()) }
             }
             Refusal::Range(_) => word("RANGE".to_owned()),
+            Refusal::TooMany(_) => word("TOOMANY".to_owned()),
             other => word(format!("{other:?}").to_uppercase()),
         },
         other => panic!("no answer to a change: {other:?}"),

@@ -6,7 +6,6 @@ use crate::model::told::{figures, told};
 use crate::model::{Answer, Model};
 use purser::codec::record::{self, Position, RecordError, RecordRef};
 use purser::domain::Verdict;
-use purser::domain::amount::Amount;
 use purser::domain::command::{Command, Overage, Request};
 use purser::domain::event::Event;
 use purser::domain::hold::Hold;

@@ -300,10 +300,10 @@ impl World {
             let account = &mut self.accounts[account];
             account.safe_seq = account.safe_seq.max(seq);
             // Only what was done is remembered, and a void that a hold's first void answers is not.
-            let done = !answer.word.starts_with(char::is_uppercase)
-                && !answer.word.starts_with("declined")
-                && !(answer.replayed && matches!(request.command, Command::Void { .. }));
-            if let Some(id) = request.id.as_ref().filter(|_| done) {
+            let no = answer.word.starts_with(char::is_uppercase);
+            let no = no || answer.word.starts_with("declined");
+            let no = no || (answer.replayed && matches!(request.command, Command::Void { .. }));
+            if let Some(id) = request.id.as_ref().filter(|_| !no) {
                 self.seen.acknowledged += 1;
                 let first = Answer { replayed: false, state: None, ..answer };
                 let known = account.acknowledged.entry(id.as_str().to_owned());
@@ -461,12 +461,14 @@ impl World {
             }
         }
         for shard in 0..self.shards.len() {
-            while self.shards[shard].filling.len() > 0 || !self.shards[shard].sealed.is_empty() {
+            while !self.shards[shard].filling.is_empty() || !self.shards[shard].sealed.is_empty() {
                 self.seal(shard);
                 let sealed = self.shards[shard].sealed.drain(..).map(|sealed| (shard, sealed));
                 let sealed: Vec<_> = sealed.collect();
                 self.write(&sealed, u64::MAX)?;
-                sealed.iter().for_each(|(shard, batch)| self.acknowledge(*shard, batch.number));
+                for (shard, batch) in &sealed {
+                    self.acknowledge(*shard, batch.number);
+                }
             }
         }
         Ok(())

@@ -14,15 +14,15 @@ const PREFIX_LENGTH_MAX: usize = 40;
 #[command(version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    pub(crate) profile: Profile,
+    pub(crate) command: Command,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 every wallet is equal to the last digit; 1 a wallet \
 differs, or a request failed; 2 the run could not be made.";
 
-/// Where the load comes from.
+/// What to do.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Profile {
+pub(crate) enum Command {
     /// Replays a CSV trace of real requests: TIMESTAMP,ContextTokens,GeneratedTokens.
     ///
     /// Each row is a request of one of N customers. It authorizes an estimate (the input length is
@@ -31,7 +31,24 @@ pub(crate) enum Profile {
     /// answered the earlier ones or not, and latencies count from the time at which a command was
     /// due.
     #[command(after_help = EXIT_CODES)]
-    Trace(TraceArgs),
+    Trace(Box<TraceArgs>),
+    /// Measures append + fdatasync on a plain file: what any durable figure must be held against.
+    Disk(DiskArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiskArgs {
+    /// The folder to write in; best that of the server's data.
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+
+    /// How many bytes to append before each sync.
+    #[arg(long, value_name = "BYTES", default_value = "6144")]
+    pub(crate) bytes: usize,
+
+    /// How often.
+    #[arg(long, value_name = "N", default_value = "5000")]
+    pub(crate) count: u32,
 }
 
 #[derive(Debug, Args)]

@@ -8,11 +8,12 @@
 //! [`run`] opens the [`wallets`], sends the plan and compares, [`report`]
 //! prints. Below them lie [`request`] (the life of one request), [`model`] (the account kept
 //! here), [`tally`] (counts and latencies), [`pacer`] (the clock), and the RESP client: [`wire`],
-//! [`client`], [`connection`], [`resp`].
+//! [`client`], [`connection`], [`resp`]. Apart from all that stands [`disk`], the disk probe.
 
 mod cli;
 mod client;
 mod connection;
+mod disk;
 mod model;
 mod pacer;
 mod plan;
@@ -31,7 +32,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use cli::{Cli, Profile};
+use cli::{Cli, Command, TraceArgs};
 use report::Report;
 
 /// The exit code of a run that went through and found a difference.
@@ -40,9 +41,13 @@ const DIFFERENT: u8 = 1;
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
-    match drive(&Cli::parse()) {
-        Ok(report) if report.is_exact() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(DIFFERENT),
+    let result = match &Cli::parse().command {
+        Command::Trace(args) => replay(args).map(|report| report.is_exact()),
+        Command::Disk(args) => disk::probe(args).map(|()| true),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(DIFFERENT),
         Err(error) => {
             eprintln!("purser-loadtest: {error:#}");
             ExitCode::from(FAILED)
@@ -50,17 +55,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Makes the run that the command line asks for, and shows its report.
-fn drive(cli: &Cli) -> Result<Report> {
-    let (plan, options) = match &cli.profile {
-        Profile::Trace(args) => {
-            let rows = trace::read(&args.file, args.limit)?;
-            (plan::from_trace(&rows, args)?, &args.run)
-        }
-    };
+/// Replays a trace, and shows its report.
+fn replay(args: &TraceArgs) -> Result<Report> {
+    let rows = trace::read(&args.file, args.limit)?;
+    let plan = plan::from_trace(&rows, args)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the async runtime")?;
-    runtime.block_on(run::against_a_server(plan, options))
+    runtime.block_on(run::against_a_server(plan, &args.run))
 }

@@ -94,13 +94,14 @@ impl Crowd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Profile};
+    use crate::cli::{Cli, Command};
     use clap::Parser;
 
     fn args(flags: &str) -> TraceArgs {
         let words = ["purser-loadtest", "trace", "x.csv"].into_iter();
-        let Profile::Trace(args) = Cli::parse_from(words.chain(flags.split_whitespace())).profile;
-        args
+        let cli = Cli::parse_from(words.chain(flags.split_whitespace()));
+        let Command::Trace(args) = cli.command else { panic!("not a trace") };
+        *args
     }
 
     fn row(second: i8, input_tokens: u32, output_tokens: u32) -> Row {

@@ -10,6 +10,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 const CLIENTS: usize = 8;
+/// So many rounds share a data directory: every start reads all of it.
+const ROUNDS_A_DIRECTORY: u64 = 20;
 /// Requests of a client that it has not had an answer to.
 const DEPTH: usize = 32;
 
@@ -126,10 +128,20 @@ impl Story {
 #[test]
 fn killed_at_any_moment_it_loses_and_doubles_nothing() {
     let rounds = std::env::var("CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
-    let rounds: u64 = rounds.unwrap_or(20);
+    let mut left: u64 = rounds.unwrap_or(ROUNDS_A_DIRECTORY);
+    let mut random = Story::new(CLIENTS);
+    while left > 0 {
+        let rounds = left.min(ROUNDS_A_DIRECTORY);
+        live_and_die(rounds, &mut random);
+        left -= rounds;
+        println!("{left} rounds are left");
+    }
+}
+
+/// So many rounds on one data directory.
+fn live_and_die(rounds: u64, random: &mut Story) {
     let folder = folder();
     let mut stories: Vec<Story> = (0..CLIENTS).map(Story::new).collect();
-    let mut random = Story::new(CLIENTS);
     // The wallets are opened before the load begins.
     let server = Server::start(&data(&folder));
     let mut client = server.client();

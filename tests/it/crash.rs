@@ -134,7 +134,7 @@ fn killed_at_any_moment_it_loses_and_doubles_nothing() {
         let rounds = left.min(ROUNDS_A_DIRECTORY);
         live_and_die(rounds, &mut random);
         left -= rounds;
-        println!("{left} rounds are left");
+        eprintln!("{left} rounds are left");
     }
 }
 

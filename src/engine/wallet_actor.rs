@@ -12,7 +12,8 @@ use super::shard::Shard;
 use super::{ReplyTo, die};
 use crate::domain::command::Request;
 use crate::domain::time::Timestamp;
-use actix::{Actor, AsyncContext, Context, Handler, Message};
+use actix::fut::{ActorFutureExt as _, wrap_future};
+use actix::{Actor, AsyncContext as _, Context, Handler, Message};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -31,11 +32,6 @@ pub struct Execute {
     /// When it was parsed.
     pub now: Timestamp,
 }
-
-/// The wallet goes on with what is due.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-struct GoOn;
 
 /// The actor of a wallet.
 pub struct WalletActor {
@@ -86,6 +82,24 @@ impl WalletActor {
         None
     }
 
+    /// Goes on after everybody else on the thread had a turn. A message to itself would not do: a
+    /// context takes all its messages in one poll.
+    fn go_on_later(context: &mut Context<Self>) {
+        let others = wrap_future::<_, Self>(tokio::task::yield_now());
+        context.spawn(others.map(|(), actor, context| actor.go_on(context)));
+    }
+
+    fn go_on(&mut self, context: &mut Context<Self>) {
+        while let Some(message) = self.waiting.pop_front() {
+            if let Some(message) = self.execute(message) {
+                self.waiting.push_front(message);
+                Self::go_on_later(context);
+                break;
+            }
+        }
+        self.shard.wake();
+    }
+
     /// A wallet that breaks its own rules must not serve anybody, nor may its shard: the process
     /// stops, and what it acknowledged is recovered from the journal.
     fn die(&self, broken: &Broken) -> ! {
@@ -107,22 +121,7 @@ impl Handler<Execute> for WalletActor {
         }
         if let Some(message) = self.execute(message) {
             self.waiting.push_back(message);
-            context.notify(GoOn);
-        }
-        self.shard.wake();
-    }
-}
-
-impl Handler<GoOn> for WalletActor {
-    type Result = ();
-
-    fn handle(&mut self, _: GoOn, context: &mut Self::Context) {
-        while let Some(message) = self.waiting.pop_front() {
-            if let Some(message) = self.execute(message) {
-                self.waiting.push_front(message);
-                context.notify(GoOn);
-                break;
-            }
+            Self::go_on_later(context);
         }
         self.shard.wake();
     }

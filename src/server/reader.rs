@@ -75,6 +75,8 @@ impl Reader {
                     if !self.read().await {
                         break;
                     }
+                    // A client that always has more to say lets others speak.
+                    tokio::task::yield_now().await;
                 }
                 Pause::Replies => self.wait_for_replies().await,
                 Pause::Barrier(action) => {

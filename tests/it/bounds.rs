@@ -134,3 +134,35 @@ fn requests_beyond_the_limits_end_the_connection_with_a_reason() {
     }
     assert_eq!(text_of(&server.client().call("PING")), "PONG");
 }
+
+/// A wallet with very many deadlines at once used to work them all off in one go: its actor's
+/// message to itself was taken in the same poll, and everybody else on the thread waited.
+#[test]
+fn a_wallet_with_many_expiries_lets_other_wallets_answer_meanwhile() {
+    const HOLDS: usize = 30_000;
+    let folder = folder();
+    let server = server_with(&folder, "shards = 1\nhold_ttl_ms = 5000\n");
+    let (mut busy, mut other) = (server.client(), server.client());
+    for wallet in ["many", "few"] {
+        busy.call(&format!("WALLET.OPEN {wallet} CURRENCY USD"));
+        busy.map(&format!("TOPUP {wallet} 1000000 ID t"));
+    }
+    let mut last = 0;
+    for part in 0..HOLDS / 500 {
+        for number in 0..500 {
+            busy.send(&format!("AUTHORIZE many 1 ID h{part}-{number}")).unwrap();
+        }
+        for _ in 0..500 {
+            last = map_of(&busy.receive().unwrap())["expires_at"].parse().unwrap();
+        }
+    }
+    let now = || -> i64 {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        now.as_millis().try_into().unwrap()
+    };
+    std::thread::sleep(Duration::from_millis(u64::try_from(last - now() + 100).unwrap_or(0)));
+    busy.send("BALANCE many").unwrap();
+    assert_eq!(other.field("BALANCE few", "held"), "0");
+    assert!(!busy.has_reply(), "30,000 holds cannot have expired before another wallet answers");
+    assert_eq!(map_of(&busy.receive().unwrap())["held"], "0");
+}

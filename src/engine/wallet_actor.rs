@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// How many deadlines a wallet works off before it lets others run.
-const DUE_SLICE: usize = 2_048;
+const DUE_SLICE: usize = 512;
 
 /// A request to a wallet, parsed at `now`.
 #[derive(Debug, Message)]

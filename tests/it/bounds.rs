@@ -161,8 +161,13 @@ fn a_wallet_with_many_expiries_lets_other_wallets_answer_meanwhile() {
         now.as_millis().try_into().unwrap()
     };
     std::thread::sleep(Duration::from_millis(u64::try_from(last - now() + 100).unwrap_or(0)));
+    let start = Instant::now();
     busy.send("BALANCE many").unwrap();
+    // The wallet is in the middle of it when the other one is asked.
+    std::thread::sleep(Duration::from_millis(5));
     assert_eq!(other.field("BALANCE few", "held"), "0");
-    assert!(!busy.has_reply(), "30,000 holds cannot have expired before another wallet answers");
+    let one_slice = start.elapsed();
     assert_eq!(map_of(&busy.receive().unwrap())["held"], "0");
+    // Not a matter of speed but of order: a slice or two of many, not all of them.
+    assert!(one_slice * 2 < start.elapsed(), "{one_slice:?} of {:?}", start.elapsed());
 }

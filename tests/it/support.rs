@@ -158,15 +158,6 @@ impl Client {
         self.parser.parse_value(&mut self.stream)
     }
 
-    /// Whether a reply, or a part of one, has arrived.
-    pub(crate) fn has_reply(&mut self) -> bool {
-        let stream = self.stream.get_mut();
-        stream.set_nonblocking(true).unwrap();
-        let arrived = stream.peek(&mut [0]).is_ok();
-        stream.set_nonblocking(false).unwrap();
-        arrived
-    }
-
     /// Sends a request and waits for its reply.
     pub(crate) fn call(&mut self, line: &str) -> Value {
         self.send(line).unwrap();

@@ -1,7 +1,7 @@
 //! The edges: sockets, sessions, reply rings, HTTP. It knows neither the store nor sled.
 //!
-//! A connection belongs to the shard that accepted it and stays on its thread. [`reader`] takes
-//! requests to the engine, [`ring`] keeps their replies in order, [`connections`] writes them once
+//! A connection belongs to the shard that accepted it and stays on its thread. `reader` takes
+//! requests to the engine, `ring` keeps their replies in order, `connections` writes them once
 //! a turn.
 
 mod client_commands;

@@ -5,7 +5,7 @@
 //! ledger of a wallet is its records, walked back along `previous`.
 //!
 //! On disk a record is a frame: length (u32, little-endian, of what follows), version (u8), body.
-//! The body of version 1 is an rkyv archive of [`v1::RecordV1`]: frozen, never changed again.
+//! The body of version 1 is an rkyv archive of `v1::RecordV1`: frozen, never changed again.
 
 mod decode;
 mod encode;

@@ -145,12 +145,14 @@ impl Reader {
                 barrier => Some(barrier),
             };
         }
+        let window = Span::from_millis(context.config.dedup_window_ms);
+        let is_too_late =
+            |sent: Option<Timestamp>| sent.is_some_and(|sent| sent.after(window) < now);
         match request::parse(args, &context.requests_rules) {
             Ok(Parsed::Wallet { request, sent }) => {
-                let window = Span::from_millis(context.config.dedup_window_ms);
                 if context.phase() == Phase::Loading {
                     connection.reply_outcome(Outcome::Refused(Refusal::Loading));
-                } else if sent.is_some_and(|sent| sent.after(window) < now) {
+                } else if is_too_late(sent) {
                     connection.reply_outcome(Outcome::Refused(Refusal::TooLate));
                 } else {
                     self.home.shard.dispatch(request, self.expect(), now);
@@ -158,6 +160,9 @@ impl Reader {
             }
             Ok(Parsed::Scan(_)) if context.phase() == Phase::Loading => {
                 connection.reply_outcome(Outcome::Refused(Refusal::Loading));
+            }
+            Ok(Parsed::Scan(scan)) if is_too_late(scan.sent) => {
+                connection.reply_outcome(Outcome::Refused(Refusal::TooLate));
             }
             Ok(Parsed::Scan(scan)) => self.scan(&scan),
             Err(error) => self.error(&error),

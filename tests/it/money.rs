@@ -150,6 +150,7 @@ fn what_a_client_misspells_is_refused_with_a_reason() {
         ("TOPUP w 1", "ERR"),
         ("TOPUP w 1 ID t1 EXPIRES 1000", "RANGE"),
         ("TOPUP w 1 ID t1 SENT 1000", "TOOLATE"),
+        ("WALLET.SCAN 0 SENT 1000", "TOOLATE"),
         ("AUTHORIZE w 1 ID h1 TTL 0", "RANGE"),
         ("AUTHORIZE w 1 ID h1 TTL 2678400001", "RANGE"),
         ("AUTHORIZE w 1 ID h1 MIN 2", "RANGE"),

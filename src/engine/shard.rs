@@ -169,7 +169,7 @@ impl Shard {
     /// Takes the wallets that the journal knows, and writes behind the end of its log from now on.
     fn adopt(&self, tail: Tail, wallets: Vec<LiveWallet>) {
         self.filling.replace(FillingBatch::after(tail));
-        self.signal.last.store(tail.next.0.saturating_sub(1), Ordering::Relaxed);
+        self.signal.last.store(tail.next.before().0, Ordering::Relaxed);
         let count = u64::try_from(wallets.len()).unwrap_or(u64::MAX);
         self.signal.wallets.store(count, Ordering::Relaxed);
         let mut residents = self.residents.borrow_mut();
@@ -198,30 +198,9 @@ impl Shard {
         if let Some(refusal) = self.refusal() {
             return self.deliver(reply_to, Outcome::Refused(refusal), BatchNo::NONE);
         }
-        let mut residents = self.residents.borrow_mut();
-        let (addr, in_flight) = match residents.get_mut(&request.wallet) {
-            Some(Resident::Active { addr, in_flight }) => (addr.clone(), Rc::clone(in_flight)),
-            Some(resident) => {
-                let unopened = Box::new(LiveWallet::unopened(request.wallet.clone()));
-                let dormant = std::mem::replace(resident, Resident::Dormant(unopened));
-                let Resident::Dormant(live) = dormant else { return };
-                self.activate(*live, resident)
-            }
-            None if matches!(request.command, Command::Open(_)) => {
-                self.signal.wallets.fetch_add(1, Ordering::Relaxed);
-                self.directory.borrow_mut().add(request.wallet.clone());
-                let live = LiveWallet::unopened(request.wallet.clone());
-                let unopened = Box::new(LiveWallet::unopened(request.wallet.clone()));
-                let resident =
-                    residents.entry(request.wallet.clone()).or_insert(Resident::Dormant(unopened));
-                self.activate(live, resident)
-            }
-            None => {
-                drop(residents);
-                return self.deliver(reply_to, Outcome::Refused(Refusal::NoWallet), BatchNo::NONE);
-            }
+        let Some((addr, in_flight)) = self.actor(&request) else {
+            return self.deliver(reply_to, Outcome::Refused(Refusal::NoWallet), BatchNo::NONE);
         };
-        drop(residents);
         if in_flight.get() >= self.settings.in_flight_max {
             return self.deliver(reply_to, Outcome::Refused(Refusal::Busy), BatchNo::NONE);
         }
@@ -231,16 +210,28 @@ impl Shard {
         addr.do_send(Execute { request, reply_to, now });
     }
 
-    /// Starts the actor of a wallet.
-    fn activate(
-        self: &Rc<Self>,
-        live: LiveWallet,
-        resident: &mut Resident,
-    ) -> (Addr<WalletActor>, Rc<Cell<usize>>) {
+    /// The actor of the wallet that a request is for, and its requests in flight; started if need
+    /// be. None when there is no such wallet and the request does not open one.
+    fn actor(self: &Rc<Self>, request: &Request) -> Option<(Addr<WalletActor>, Rc<Cell<usize>>)> {
+        let mut residents = self.residents.borrow_mut();
+        if let Some(Resident::Active { addr, in_flight }) = residents.get(&request.wallet) {
+            return Some((addr.clone(), Rc::clone(in_flight)));
+        }
+        let id = request.wallet.clone();
+        let live = match residents.remove(&id) {
+            Some(Resident::Dormant(live)) => *live,
+            _ if matches!(request.command, Command::Open(_)) => {
+                self.signal.wallets.fetch_add(1, Ordering::Relaxed);
+                self.directory.borrow_mut().add(id.clone());
+                LiveWallet::unopened(id.clone())
+            }
+            _ => return None,
+        };
         let in_flight = Rc::new(Cell::new(0));
         let addr = WalletActor::new(live, Rc::clone(self), Rc::clone(&in_flight)).start();
-        *resident = Resident::Active { addr: addr.clone(), in_flight: Rc::clone(&in_flight) };
-        (addr, in_flight)
+        let active = Resident::Active { addr: addr.clone(), in_flight: Rc::clone(&in_flight) };
+        residents.insert(id, active);
+        Some((addr, in_flight))
     }
 
     /// Why no request can be judged now, if so.
@@ -359,7 +350,7 @@ impl Shard {
         if !filling.is_empty() && sealed_last.saturating_sub(durable.0) < SEALED_MAX {
             let buffer = self.signal.buffers.pop().unwrap_or_default();
             if let Some(sealed) = filling.seal(buffer) {
-                self.signal.last.store(filling.next().0.saturating_sub(1), Ordering::Relaxed);
+                self.signal.last.store(filling.next().before().0, Ordering::Relaxed);
                 // The committer is gone only after a failure, which is signalled by itself.
                 drop(self.committer.send(Submission::Batch(self.index, sealed)));
             }

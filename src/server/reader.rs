@@ -145,27 +145,26 @@ impl Reader {
                 barrier => Some(barrier),
             };
         }
+        let parsed = match request::parse(args, &context.requests_rules) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                self.error(&error);
+                return None;
+            }
+        };
+        let (Parsed::Wallet { sent, .. } | Parsed::Scan(request::Scan { sent, .. })) = &parsed;
         let window = Span::from_millis(context.config.dedup_window_ms);
-        let is_too_late =
-            |sent: Option<Timestamp>| sent.is_some_and(|sent| sent.after(window) < now);
-        match request::parse(args, &context.requests_rules) {
-            Ok(Parsed::Wallet { request, sent }) => {
-                if context.phase() == Phase::Loading {
-                    connection.reply_outcome(Outcome::Refused(Refusal::Loading));
-                } else if is_too_late(sent) {
-                    connection.reply_outcome(Outcome::Refused(Refusal::TooLate));
-                } else {
+        if context.phase() == Phase::Loading {
+            connection.reply_outcome(Outcome::Refused(Refusal::Loading));
+        } else if sent.is_some_and(|sent| sent.after(window) < now) {
+            connection.reply_outcome(Outcome::Refused(Refusal::TooLate));
+        } else {
+            match parsed {
+                Parsed::Wallet { request, .. } => {
                     self.home.shard.dispatch(request, self.expect(), now);
                 }
+                Parsed::Scan(scan) => self.scan(&scan),
             }
-            Ok(Parsed::Scan(_)) if context.phase() == Phase::Loading => {
-                connection.reply_outcome(Outcome::Refused(Refusal::Loading));
-            }
-            Ok(Parsed::Scan(scan)) if is_too_late(scan.sent) => {
-                connection.reply_outcome(Outcome::Refused(Refusal::TooLate));
-            }
-            Ok(Parsed::Scan(scan)) => self.scan(&scan),
-            Err(error) => self.error(&error),
         }
         None
     }
@@ -225,9 +224,7 @@ impl Reader {
                 () = self.connection.changed.notified() => {}
                 () = self.connection.client.killed.notified() => {}
             }
-            if self.connection.client.is_killed() {
-                self.connection.kill();
-            }
+            self.heed_kill();
             if self.connection.life() != Life::Open {
                 return false;
             }
@@ -246,9 +243,7 @@ impl Reader {
             () = tokio::time::sleep(full_max) => {}
         }
         self.connection.awaits_replies.set(false);
-        if self.connection.client.is_killed() {
-            self.connection.kill();
-        }
+        self.heed_kill();
     }
 
     /// Waits until everything is answered, or the connection is gone.
@@ -259,11 +254,16 @@ impl Reader {
                 () = self.connection.changed.notified() => {}
                 () = self.connection.client.killed.notified() => {}
             }
-            if self.connection.client.is_killed() {
-                self.connection.kill();
-            }
+            self.heed_kill();
         }
         self.connection.awaits_replies.set(false);
+    }
+
+    /// Ends the connection when another client has asked for it.
+    fn heed_kill(&self) {
+        if self.connection.client.is_killed() {
+            self.connection.kill();
+        }
     }
 
     /// What a barrier does when its time has come; answers whether the connection goes on.

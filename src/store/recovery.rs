@@ -70,9 +70,7 @@ pub fn recover(journal: &mut dyn Journal, loss: Loss) -> Result<Recovered, Store
     }
     if loss == Loss::Accept {
         let ends = reader.recovered.tails.iter().filter(|tail| tail.next.number() > 1);
-        let mark =
-            |tail: &Tail| Mark { last: Position(tail.next.0.saturating_sub(1)), chain: tail.chain };
-        journal.reset_marks(&ends.map(mark).collect::<Vec<_>>())?;
+        journal.reset_marks(&ends.map(|tail| tail.mark()).collect::<Vec<_>>())?;
     }
     reader.recovered.dropped.append(&mut dropped);
     Ok(reader.recovered)
@@ -80,7 +78,7 @@ pub fn recover(journal: &mut dyn Journal, loss: Loss) -> Result<Recovered, Store
 
 /// Reads a journal, and changes nothing.
 fn read(journal: &dyn Journal, loss: Loss) -> Result<Reader, StoreError> {
-    let mut reader = Reader { loss, marks: marks(journal, loss)?, ..Reader::new() };
+    let mut reader = Reader::new(loss, marks(journal, loss)?);
     journal.scan(&mut |position, bytes| reader.value(position, bytes))?;
     reader.end_log()?;
     reader.check_unseen_logs()?;
@@ -120,10 +118,10 @@ struct Log {
 }
 
 impl Reader {
-    fn new() -> Self {
+    fn new(loss: Loss, marks: Vec<Mark>) -> Self {
         Self {
-            loss: Loss::Refuse,
-            marks: Vec::new(),
+            loss,
+            marks,
             log: None,
             cuts: Vec::new(),
             early: HashMap::new(),
@@ -250,22 +248,25 @@ impl Reader {
 
     /// Folds a record, and those that waited for it.
     fn record(&mut self, position: Position, record: Record) -> Result<(), StoreError> {
-        let known = self.recovered.wallets.get(&record.wallet);
-        let next = known.map_or(0, |known| known.wallet.seq()).saturating_add(1);
-        if record.seq != next {
+        if record.seq != self.next_seq(&record.wallet) {
             let early = self.early.entry(record.wallet.clone()).or_default();
             early.insert(record.seq, (position, record));
             return Ok(());
         }
         let wallet = record.wallet.clone();
         self.fold(position, record)?;
-        while let Some(early) = self.early.get_mut(&wallet) {
-            let known = self.recovered.wallets.get(&wallet);
-            let next = known.map_or(0, |known| known.wallet.seq()).saturating_add(1);
-            let Some((position, record)) = early.remove(&next) else { break };
+        loop {
+            let next = self.next_seq(&wallet);
+            let waiting = self.early.get_mut(&wallet).and_then(|early| early.remove(&next));
+            let Some((position, record)) = waiting else { return Ok(()) };
             self.fold(position, record)?;
         }
-        Ok(())
+    }
+
+    /// The number of a wallet's next record.
+    fn next_seq(&self, wallet: &WalletId) -> u64 {
+        let known = self.recovered.wallets.get(wallet);
+        known.map_or(0, |known| known.wallet.seq()).saturating_add(1)
     }
 
     /// Folds the next record of its wallet.
@@ -307,7 +308,7 @@ impl Reader {
             log.tail = start;
             log.broken.get_or_insert((start.next, reason));
         }
-        let last = Position(log.tail.next.0.saturating_sub(1));
+        let last = log.tail.next.before();
         if let Some(mark) = self.mark(last.log()).filter(|_| self.loss == Loss::Refuse) {
             if last < mark.last {
                 return Err(missing(mark, last.number()));

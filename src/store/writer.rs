@@ -27,6 +27,11 @@ impl Tail {
     pub const fn empty(log: u8) -> Self {
         Self { next: Position::new(log, 1), chain: 0 }
     }
+
+    /// What says that the log is safe up to here.
+    pub const fn mark(self) -> Mark {
+        Mark { last: self.next.before(), chain: self.chain }
+    }
 }
 
 /// Writes batches to a journal, each behind the last of its log.
@@ -108,9 +113,7 @@ impl<J: Journal> JournalWriter<J> {
     ) -> Result<(), StoreError> {
         for batch in batches {
             let tail = self.tail(batch.first.log());
-            // Positions within a log begin at 1, so there is one before the next.
-            let last = Position(tail.next.0.saturating_sub(1));
-            self.journal.set_mark(Mark { last, chain: tail.chain })?;
+            self.journal.set_mark(tail.mark())?;
         }
         Ok(())
     }

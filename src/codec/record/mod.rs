@@ -53,6 +53,12 @@ impl Position {
         self.0 & ((1 << Self::NUMBER_BITS) - 1)
     }
 
+    /// The place before this one. Numbers begin at 1, so there is one before every next place.
+    #[must_use]
+    pub const fn before(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
     /// The place so many numbers later.
     #[must_use]
     pub const fn plus(self, count: u64) -> Self {

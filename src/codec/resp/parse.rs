@@ -158,11 +158,6 @@ impl Parser {
         }
     }
 
-    /// Other limits from here on, such as after authentication.
-    pub fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
-    }
-
     /// Reads on. `buf` begins where the last request ended, and holds at least what it held when
     /// the last call said [`Parsed::Incomplete`]. After an error the parser is of no more use.
     pub fn next(&mut self, buf: &[u8]) -> Result<Parsed, ProtocolError> {

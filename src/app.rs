@@ -147,14 +147,21 @@ fn keep_store(
     let mut recovered = recovery::recover(&mut journal, loss)?;
     check_clock(&recovered, context.clock.now())?;
     for dropped in &recovered.dropped {
-        tracing::warn!("the journal's end was cut off, nobody was told of it: {dropped}");
+        match loss {
+            Loss::Refuse => tracing::warn!("an unfinished write was cut off: {dropped}"),
+            Loss::Accept => tracing::warn!("dropped, as --accept-loss says: {dropped}"),
+        }
     }
     tracing::info!(
         records = recovered.records,
         wallets = recovered.wallets.len(),
         "the journal is recovered"
     );
-    dir.drop_copy();
+    if loss == Loss::Refuse {
+        dir.drop_copy();
+    } else if let Some(kept) = dir.keep_copy() {
+        tracing::warn!("the journal as it was is kept in {}", kept.display());
+    }
     let tails = std::mem::take(&mut recovered.tails);
     distribute(recovered, &tails, context, signals);
     committer::run(JournalWriter::new(journal, tails), submissions, signals)?;

@@ -5,7 +5,8 @@
 //! | `lock` | held by the one process that uses the directory |
 //! | `mark` | how far the journal is safe (see [`super::mark`]) |
 //! | `journal/` | the journal's database (see [`super::sled`]) |
-//! | `journal.before-recovery/` | a copy of the journal, while it is opened after an unclean stop |
+//! | `journal.before-recovery/` | a copy of the journal, from an unclean stop until it is found complete |
+//! | `journal.before-loss-<n>/` | such a copy, from when a loss was accepted; kept for a repair |
 //! | `unclean` | there while the directory is in use: found at start, the last stop was unclean |
 
 use super::StoreError;
@@ -70,27 +71,41 @@ impl DataDir {
     /// After an unclean stop, keeps a copy of the journal before anything opens it: opening a
     /// damaged database may change it. Answers why it did not, if it should have.
     pub fn copy_if_unclean(&self) -> Option<String> {
-        if !self.was_unclean || !self.journal().exists() {
+        // An older copy is of a journal that was not found complete since: it is nearer to the
+        // truth than what an attempt to open it has left.
+        if !self.was_unclean || !self.journal().exists() || self.copy().exists() {
             return None;
         }
         let size = size_of(&self.journal());
         if size > COPY_MAX {
             return Some(format!("the journal has {size} bytes, too many to copy"));
         }
-        self.drop_copy();
-        match copy_dir(&self.journal(), &self.copy()) {
+        // Under another name until it is whole.
+        let half = self.path.join("journal.copying");
+        let copied = remove_dir(&half)
+            .and_then(|()| copy_dir(&self.journal(), &half))
+            .and_then(|()| std::fs::rename(&half, self.copy()));
+        match copied {
             Ok(()) => None,
             Err(error) => {
-                self.drop_copy();
+                let _ = remove_dir(&half);
                 Some(format!("copying it to {} failed: {error}", self.copy().display()))
             }
         }
     }
 
+    /// Puts the copy of the journal aside for good: a loss was accepted, and a repair may want it.
+    /// Answers where it is, if there is one.
+    pub fn keep_copy(&self) -> Option<PathBuf> {
+        let kept = (1_u32..).map(|number| self.path.join(format!("journal.before-loss-{number}")));
+        let kept = kept.into_iter().find(|path| !path.exists())?;
+        std::fs::rename(self.copy(), &kept).ok().map(|()| kept)
+    }
+
     /// Removes the copy of the journal: it was opened and found complete.
     pub fn drop_copy(&self) {
-        // What cannot be removed is replaced at the next unclean start.
-        let _ = std::fs::remove_dir_all(self.copy());
+        // What cannot be removed now is removed at the next start that finds everything.
+        let _ = remove_dir(&self.copy());
     }
 
     /// Notes that the directory was left in order.
@@ -118,6 +133,14 @@ fn size_of(directory: &Path) -> u64 {
         Some(if data.is_dir() { size_of(&entry.path()) } else { data.len() })
     });
     sizes.fold(0, u64::saturating_add)
+}
+
+/// Removes a directory, if it is there.
+fn remove_dir(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
@@ -166,5 +189,25 @@ mod tests {
         assert_eq!(std::fs::read(dir.copy().join("db")).unwrap(), b"pages");
         dir.drop_copy();
         assert!(!dir.copy().exists());
+    }
+
+    /// Opening a damaged database changes it, so the second refused start used to replace the copy
+    /// of the damaged journal by one of what the first start had left.
+    #[test]
+    fn a_copy_stays_until_the_journal_is_found_complete_or_a_loss_is_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(DataDir::take(folder.path()).unwrap());
+        let dir = DataDir::take(folder.path()).unwrap();
+        std::fs::create_dir_all(dir.journal()).unwrap();
+        std::fs::write(dir.journal().join("db"), b"damaged").unwrap();
+        assert_eq!(dir.copy_if_unclean(), None);
+        std::fs::write(dir.journal().join("db"), b"changed by opening it").unwrap();
+        assert_eq!(dir.copy_if_unclean(), None);
+        assert_eq!(std::fs::read(dir.copy().join("db")).unwrap(), b"damaged");
+        let kept = dir.keep_copy().unwrap();
+        assert!(!dir.copy().exists());
+        dir.drop_copy();
+        assert_eq!(std::fs::read(kept.join("db")).unwrap(), b"damaged");
+        assert_eq!(dir.keep_copy(), None, "there is none any more");
     }
 }

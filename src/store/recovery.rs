@@ -85,6 +85,12 @@ fn read(journal: &dyn Journal, loss: Loss) -> Result<Reader, StoreError> {
     Ok(reader)
 }
 
+/// Acknowledged records that a log does not have, in words.
+fn acknowledged(mark: Mark, found: u64) -> String {
+    let (log, first) = (mark.last.log(), found.saturating_add(1));
+    format!("acknowledged numbers {first} to {} of log {log}", mark.last.number())
+}
+
 /// The marks; none when they are lost and that is accepted.
 fn marks(journal: &dyn Journal, loss: Loss) -> Result<Vec<Mark>, StoreError> {
     match journal.marks() {
@@ -309,14 +315,14 @@ impl Reader {
             log.broken.get_or_insert((start.next, reason));
         }
         let last = log.tail.next.before();
-        if let Some(mark) = self.mark(last.log()).filter(|_| self.loss == Loss::Refuse) {
-            if last < mark.last {
-                return Err(missing(mark, last.number()));
-            }
-            if log.mark_seen.is_none_or(|chain| chain != mark.chain) {
-                let reason = "it is not the journal that the mark was written for".to_owned();
-                return Err(StoreError::Damaged { position: mark.last, reason });
-            }
+        let mark = self.mark(last.log());
+        if let Some(mark) = mark.filter(|mark| last < mark.last) {
+            self.lost(mark, last.number())?;
+        }
+        let is_other = |mark: &Mark| log.mark_seen.is_none_or(|chain| chain != mark.chain);
+        if let Some(mark) = mark.filter(is_other).filter(|_| self.loss == Loss::Refuse) {
+            let reason = "it is not the journal that the mark was written for".to_owned();
+            return Err(StoreError::Damaged { position: mark.last, reason });
         }
         if let Some((position, reason)) = log.broken {
             self.cuts.push(log.tail.next);
@@ -327,14 +333,23 @@ impl Reader {
     }
 
     /// A log with a mark must have been read.
-    fn check_unseen_logs(&self) -> Result<(), StoreError> {
-        let seen = |mark: &&Mark| {
-            self.recovered.tails.iter().any(|tail| tail.next.log() == mark.last.log())
-        };
-        match self.marks.iter().find(|mark| !seen(mark)) {
-            Some(mark) if self.loss == Loss::Refuse => Err(missing(*mark, 0)),
-            _ => Ok(()),
+    fn check_unseen_logs(&mut self) -> Result<(), StoreError> {
+        for mark in self.marks.clone() {
+            let log = mark.last.log();
+            if !self.recovered.tails.iter().any(|tail| tail.next.log() == log) {
+                self.lost(mark, 0)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Acknowledged records are gone: that is refused, or noted when the operator accepts it.
+    fn lost(&mut self, mark: Mark, found: u64) -> Result<(), StoreError> {
+        if self.loss == Loss::Refuse {
+            return Err(missing(mark, found));
+        }
+        self.recovered.dropped.push(acknowledged(mark, found));
+        Ok(())
     }
 
     fn mark(&self, log: u8) -> Option<Mark> {

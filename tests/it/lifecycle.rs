@@ -180,6 +180,42 @@ fn a_lost_journal_is_never_taken_for_an_empty_one() {
     assert_eq!(server.client().field("BALANCE w", "currency"), "USD");
 }
 
+/// The copy that a repair needs used to be replaced by the next start and removed by the one that
+/// accepted the loss, which did not say what it had dropped.
+#[test]
+fn a_damaged_journal_keeps_its_copy_and_an_accepted_loss_is_named() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let mut client = server.client();
+    client.call("WALLET.OPEN w CURRENCY USD");
+    client.map("TOPUP w 1000 ID t");
+    for number in 0..500 {
+        client.map(&format!("CHARGE w 1 ID c{number}"));
+    }
+    server.kill();
+    let database = data(&folder).join("journal/db");
+    let mut bytes = std::fs::read(&database).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    std::fs::write(&database, &bytes).unwrap();
+    for _ in 0..2 {
+        refusal(spawn(&data(&folder), &[]));
+        let copy = data(&folder).join("journal.before-recovery/db");
+        assert!(std::fs::read(copy).unwrap() == bytes, "the copy is of the journal as it was");
+    }
+    let mut process = spawn(&data(&folder), &["--accept-loss"]);
+    let mut line = String::new();
+    let mut out = std::io::BufReader::new(process.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+    super::support::signal(process.id(), "TERM");
+    let mut log = String::new();
+    process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(process.wait().unwrap().success(), "{log}");
+    assert!(log.contains("dropped, as --accept-loss says: acknowledged numbers"), "{log}");
+    let kept = data(&folder).join("journal.before-loss-1/db");
+    assert!(std::fs::read(kept).unwrap() == bytes, "the copy is kept for a repair");
+}
+
 #[test]
 fn a_full_disk_stops_the_server_before_it_acknowledges_anything() {
     let folder = folder();

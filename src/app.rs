@@ -7,7 +7,7 @@ use crate::engine::committer::{self, Submission};
 use crate::engine::live_wallet::LiveWallet;
 use crate::engine::peers::{PeerMessage, owner_among};
 use crate::engine::shard::{Shard, ShardSignal};
-use crate::server::{self, Context, Phase, ShardServer};
+use crate::server::{self, Context, ShardServer};
 use crate::store::StoreError;
 use crate::store::data_dir::DataDir;
 use crate::store::recovery::{self, Loss, Recovered};
@@ -21,6 +21,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// A journal whose last event is further ahead of the clock is not served: its holds would not
@@ -34,11 +35,12 @@ pub fn run(config: Config, loss: Loss) -> anyhow::Result<()> {
     telemetry::init_logs(&config)?;
     abort_on_panic();
     let prometheus = telemetry::init_metrics()?;
-    let dir = DataDir::take(&config.data)?;
     let (resp, http) = (bind(config.resp, "--resp")?, bind(config.http, "--http")?);
+    let dir = DataDir::take(&config.data)?;
     let config = Config { resp: resp.local_addr()?, http: http.local_addr()?, ..config };
     let system = actix::System::new();
     system.block_on(async move {
+        let _heard = outlive_large_files()?;
         let signals: Vec<_> = (0..config.shards()).map(|_| ShardSignal::new()).collect();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let context = Context::new(config, clock, signals.clone());
@@ -92,6 +94,12 @@ fn abort_on_panic() {
         report(panic);
         std::process::abort();
     }));
+}
+
+/// A write beyond the limit on the size of files is to fail, and be reported; without a handler the
+/// process would end without a word.
+fn outlive_large_files() -> std::io::Result<Signal> {
+    signal(SignalKind::from_raw(libc::SIGXFSZ))
 }
 
 /// Starts an arbiter for each shard.
@@ -195,8 +203,7 @@ fn distribute(
         let tail = tails.iter().find(|tail| tail.next.log() == log).copied();
         let (context, waiting) = (Arc::clone(context), Arc::clone(&waiting));
         let ready = move || {
-            if waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
-                context.set_phase(Phase::Ready);
+            if waiting.fetch_sub(1, Ordering::AcqRel) == 1 && context.serve() {
                 announce(&context.config);
             }
         };
@@ -226,23 +233,22 @@ fn announce(config: &Config) {
 
 /// Resolves when somebody asks the server to stop.
 async fn stop_requested(context: &Context) {
-    use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
-        return context.stop.notified().await;
+        return context.stop_asked.notified().await;
     };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-        () = context.stop.notified() => {}
+        () = context.stop_asked.notified() => {}
     }
 }
 
 /// Answers what is in flight.
 async fn stop(context: &Context, shards: &[ShardServer]) {
     tracing::info!("stopping: what is in flight is answered first");
-    context.set_phase(Phase::Stopping);
+    context.stop();
     let all = async {
         for shard in shards {
             shard.stop().await;

@@ -54,6 +54,10 @@ pub struct Config {
     pub reply_bytes_max: usize,
     /// A client that reads nothing for longer is dropped.
     pub write_stall_max_ms: u64,
+    /// A client that has not sent a whole request so long after it connected is dropped; 0: never.
+    pub handshake_timeout_ms: u64,
+    /// A client that sends nothing for longer, and waits for nothing, is dropped; 0: never.
+    pub idle_timeout_ms: u64,
     /// How long a stop waits for what is in flight.
     pub stop_timeout_ms: u64,
 }
@@ -72,7 +76,7 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -123,6 +127,8 @@ impl Default for Config {
             request_bytes_max: 64 * 1024,
             reply_bytes_max: 1024 * 1024,
             write_stall_max_ms: 30_000,
+            handshake_timeout_ms: 60_000,
+            idle_timeout_ms: 0,
             stop_timeout_ms: 10_000,
         }
     }

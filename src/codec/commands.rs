@@ -7,7 +7,7 @@ mod engine;
 mod server;
 mod write;
 
-pub use write::{write_all, write_count, write_docs, write_info};
+pub use write::{write_all, write_count, write_docs, write_help, write_info};
 
 /// A command or, inside one, a subcommand.
 #[derive(Debug, Clone, Copy)]

@@ -3,9 +3,10 @@
 //! [`resp`] cuts requests out of a byte stream and writes reply frames; [`request`] turns the
 //! arguments of one request into what the domain is asked; [`reply`] turns its answer into frames;
 //! [`commands`] is what the server tells clients about itself; [`record`] and [`value`] are what
-//! lies on the disk.
+//! lies on the disk; [`glob`] is how names are chosen by a pattern.
 
 pub mod commands;
+pub mod glob;
 pub mod record;
 pub mod reply;
 pub mod request;

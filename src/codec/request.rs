@@ -191,12 +191,7 @@ impl<'a> Call<'a> {
             Some(Value::Bytes(pattern)) => Some(pattern.to_vec()),
             _ => None,
         };
-        let (default, max) = SCANNED;
-        let count = match self.integer(Opt::Count) {
-            None => default,
-            Some(count @ 1..) => usize::try_from(count).unwrap_or(max).min(max),
-            Some(_) => return Err(RequestError::range("COUNT must be at least 1")),
-        };
+        let count = self.count(SCANNED)?;
         let cursor = cursor.ok_or_else(|| RequestError::malformed("invalid cursor"))?;
         Ok(Scan { cursor, pattern, count, sent })
     }
@@ -273,15 +268,16 @@ impl<'a> Call<'a> {
     }
 
     fn hold_list(&self) -> Result<Command, RequestError> {
-        let (default, max) = HOLDS;
-        let count = match self.integer(Opt::Count) {
-            None => default,
-            Some(count) => usize::try_from(count)
-                .ok()
-                .filter(|count| (1..=max).contains(count))
-                .ok_or_else(|| RequestError::range(format!("COUNT must be 1 to {max}")))?,
-        };
-        Ok(Command::HoldList { after: self.op(Opt::After), count })
+        Ok(Command::HoldList { after: self.op(Opt::After), count: self.count(HOLDS)? })
+    }
+
+    /// How many are asked for; nobody gets more than the most at once.
+    fn count(&self, (default, most): (usize, usize)) -> Result<usize, RequestError> {
+        match self.integer(Opt::Count) {
+            None => Ok(default),
+            Some(count @ 1..) => Ok(usize::try_from(count).unwrap_or(most).min(most)),
+            Some(_) => Err(RequestError::range("COUNT must be at least 1")),
+        }
     }
 
     fn open(&self) -> Result<OpenTerms, RequestError> {

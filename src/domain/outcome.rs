@@ -39,7 +39,7 @@ pub enum Outcome {
 pub enum WalletStatus {
     /// It does.
     Open,
-    /// No new holds, extensions, withdrawals or `reject` charges.
+    /// No new holds, extensions or `reject` charges.
     Frozen,
     /// Captures and voids of the holds that are left, nothing new.
     Closing,

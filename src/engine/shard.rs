@@ -220,11 +220,7 @@ impl Shard {
         let id = request.wallet.clone();
         let live = match residents.remove(&id) {
             Some(Resident::Dormant(live)) => *live,
-            _ if matches!(request.command, Command::Open(_)) => {
-                self.signal.wallets.fetch_add(1, Ordering::Relaxed);
-                self.directory.borrow_mut().add(id.clone());
-                LiveWallet::unopened(id.clone())
-            }
+            _ if matches!(request.command, Command::Open(_)) => LiveWallet::unopened(id.clone()),
             _ => return None,
         };
         let in_flight = Rc::new(Cell::new(0));
@@ -232,6 +228,13 @@ impl Shard {
         let active = Resident::Active { addr: addr.clone(), in_flight: Rc::clone(&in_flight) };
         residents.insert(id, active);
         Some((addr, in_flight))
+    }
+
+    /// A wallet was opened: its record is in the filling batch, so that a walk over all wallets
+    /// shows it when that is safe.
+    pub(super) fn opened(&self, id: &WalletId) {
+        self.signal.wallets.fetch_add(1, Ordering::Relaxed);
+        self.directory.borrow_mut().add(id.clone());
     }
 
     /// Why no request can be judged now, if so.

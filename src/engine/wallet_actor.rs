@@ -68,6 +68,7 @@ impl WalletActor {
             Err(broken) => self.die(&broken),
         }
         let Execute { request, reply_to, now } = message;
+        let was_opened = self.live.wallet().is_some();
         let executed = match self.live.execute(&request, now, rules, &mut *filling) {
             Ok(executed) => executed,
             Err(broken) => self.die(&broken),
@@ -75,6 +76,9 @@ impl WalletActor {
         drop(filling);
         if executed.changed {
             self.last_batch = number;
+            if !was_opened {
+                self.shard.opened(self.live.id());
+            }
         }
         self.in_flight.set(self.in_flight.get().saturating_sub(1));
         self.shard.counters.count(&request.command, &executed.outcome);

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 pub(super) struct Client {
     pub(super) id: u64,
     pub(super) address: SocketAddr,
-    local: SocketAddr,
+    pub(super) local: SocketAddr,
     since: Instant,
     names: Mutex<Names>,
     is_killed: AtomicBool,

@@ -1,9 +1,9 @@
 //! One connection: its reply ring, its socket, and whether it is still read.
 //!
 //! Replies are encoded when they leave and written directly; only a socket that would block gets a
-//! task of its own, which waits for it. What a client does not read stays bounded: the bytes by
-//! `reply_bytes_max`, the rest as unanswered requests in the ring, past whose bound the connection
-//! is not read.
+//! task of its own, which waits for it. What a client does not read stays bounded, in requests by
+//! `connection_in_flight_max` and in bytes by `reply_bytes_max`: past either the connection is not
+//! read.
 
 use super::clients::Client;
 use super::connections::Connections;
@@ -19,6 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+
+/// How long a client may read nothing when the server stops.
+const STALL_AT_STOP_MAX: Duration = Duration::from_secs(2);
 
 /// Whether a connection goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,9 +113,16 @@ impl Connection {
         self.state.borrow_mut().proto = proto;
     }
 
-    /// Makes room for a request whose outcome will come; answers its number.
-    pub(super) fn expect(&self) -> u64 {
-        self.state.borrow_mut().ring.push_waiting()
+    /// About how many bytes of replies did not leave yet, those to come included.
+    pub(super) fn unsent_bytes(&self) -> usize {
+        let state = self.state.borrow();
+        state.ring.weight().saturating_add(state.out.len())
+    }
+
+    /// Makes room for a request whose outcome will come and may take `weight` bytes; answers its
+    /// number.
+    pub(super) fn expect(&self, weight: usize) -> u64 {
+        self.state.borrow_mut().ring.push_waiting(weight)
     }
 
     /// Puts an encoded reply behind all others.
@@ -204,14 +214,28 @@ impl Connection {
 
     /// Waits for a socket that would block. A client that reads nothing for too long is dropped.
     async fn write_when_possible(self: Rc<Self>) {
-        let stall = Duration::from_millis(self.home.context.config.write_stall_max_ms);
-        let ready = tokio::time::timeout(stall, self.stream.writable()).await;
+        let can_write = tokio::select! {
+            ready = self.stream.writable() => ready.is_ok(),
+            () = self.stalled() => false,
+        };
         self.state.borrow_mut().is_blocked = false;
-        if !matches!(ready, Ok(Ok(()))) {
+        if !can_write {
             tracing::info!(client = %self.client.address, "dropped: it does not read its replies");
             self.kill();
         }
         // The next turn goes on writing.
         self.home.touch(&self);
+    }
+
+    /// Resolves when a client has read nothing for too long; a stop waits less.
+    async fn stalled(&self) {
+        let stall = Duration::from_millis(self.home.context.config.write_stall_max_ms);
+        if !self.home.is_stopping() {
+            tokio::select! {
+                () = tokio::time::sleep(stall) => return,
+                () = self.home.stopping.notified() => {}
+            }
+        }
+        tokio::time::sleep(stall.min(STALL_AT_STOP_MAX)).await;
     }
 }

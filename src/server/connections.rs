@@ -23,6 +23,8 @@ pub(super) struct Connections {
     flushing: RefCell<Vec<Rc<Connection>>>,
     /// Wakes readers that wait for the filling batch to have room.
     pub(super) room: Notify,
+    /// Tells those who wait for a client that reads nothing that the server is to stop.
+    pub(super) stopping: Notify,
     is_stopping: Cell<bool>,
 }
 
@@ -35,6 +37,7 @@ impl Connections {
             touched: RefCell::default(),
             flushing: RefCell::default(),
             room: Notify::new(),
+            stopping: Notify::new(),
             is_stopping: Cell::new(false),
         });
         let replies: Rc<dyn Replies> = Rc::<Self>::clone(&this);
@@ -64,6 +67,11 @@ impl Connections {
             connection.drain();
         }
         self.room.notify_waiters();
+        self.stopping.notify_waiters();
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping.get()
     }
 
     /// Flushes a connection in the coming turn.

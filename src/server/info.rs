@@ -100,7 +100,7 @@ pub(super) fn settings(config: &Config) -> Vec<(&'static str, String)> {
         ("appendfsync", "always".to_owned()),
         ("databases", "1".to_owned()),
         ("maxmemory", "0".to_owned()),
-        ("timeout", "0".to_owned()),
+        ("timeout", (config.idle_timeout_ms / 1_000).to_string()),
         ("maxclients", config.connections_max.to_string()),
         ("bind", config.resp.ip().to_string()),
         ("port", config.resp.port().to_string()),
@@ -125,6 +125,8 @@ pub(super) fn settings(config: &Config) -> Vec<(&'static str, String)> {
         ("request_bytes_max", config.request_bytes_max.to_string()),
         ("reply_bytes_max", config.reply_bytes_max.to_string()),
         ("write_stall_max_ms", config.write_stall_max_ms.to_string()),
+        ("handshake_timeout_ms", config.handshake_timeout_ms.to_string()),
+        ("idle_timeout_ms", config.idle_timeout_ms.to_string()),
         ("stop_timeout_ms", config.stop_timeout_ms.to_string()),
     ]
 }

@@ -31,6 +31,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 /// How often a shard publishes what it counts.
 const PUBLISH_EVERY: Duration = Duration::from_millis(500);
 
+/// How often it is said that connections cannot be accepted, as long as that lasts.
+const WARN_EVERY: Duration = Duration::from_secs(10);
+
 /// What the server is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -42,6 +45,10 @@ pub enum Phase {
     Stopping,
 }
 
+const LOADING: u8 = 0;
+const READY: u8 = 1;
+const STOPPING: u8 = 2;
+
 /// What all parts of the server share.
 pub struct Context {
     /// What the operator set, with the addresses that were really bound.
@@ -49,7 +56,7 @@ pub struct Context {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Told when a client asks the server to stop.
-    pub stop: Notify,
+    pub stop_asked: Notify,
     /// Told when a shard has learned that the store failed.
     pub failed: Notify,
     shards: Vec<Arc<ShardSignal>>,
@@ -68,12 +75,12 @@ impl Context {
             requests_rules: request::Rules::new(config.tags_max),
             config,
             clock,
-            stop: Notify::new(),
+            stop_asked: Notify::new(),
             failed: Notify::new(),
             shards,
             clients: Clients::default(),
             started: Instant::now(),
-            phase: AtomicU8::new(0),
+            phase: AtomicU8::new(LOADING),
             requests: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
         })
@@ -82,20 +89,20 @@ impl Context {
     /// What the server is doing.
     pub fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
-            0 => Phase::Loading,
-            1 => Phase::Ready,
+            LOADING => Phase::Loading,
+            READY => Phase::Ready,
             _ => Phase::Stopping,
         }
     }
 
-    /// It does something else from now on.
-    pub fn set_phase(&self, phase: Phase) {
-        let code = match phase {
-            Phase::Loading => 0,
-            Phase::Ready => 1,
-            Phase::Stopping => 2,
-        };
-        self.phase.store(code, Ordering::Release);
+    /// It serves from now on, unless it was told to stop meanwhile. Answers whether it does.
+    pub fn serve(&self) -> bool {
+        self.phase.compare_exchange(LOADING, READY, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// It finishes what is in flight from now on.
+    pub fn stop(&self) {
+        self.phase.store(STOPPING, Ordering::Release);
     }
 
     fn wallets(&self) -> u64 {
@@ -226,13 +233,17 @@ async fn publish_counters(shard: Rc<Shard>) {
 
 /// Accepts connections and gives each to a shard in turn, until dropped.
 pub async fn accept(listener: TcpListener, context: Arc<Context>, shards: Vec<ShardServer>) {
+    let mut warned: Option<Instant> = None;
     for shard in shards.iter().cycle() {
         let (stream, address) = loop {
             match listener.accept().await {
                 Ok(accepted) => break accepted,
                 Err(error) => {
                     // Out of file descriptors, most likely: others must go first.
-                    tracing::warn!(%error, "cannot accept a connection");
+                    if warned.is_none_or(|warned| warned.elapsed() >= WARN_EVERY) {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        warned = Some(Instant::now());
+                    }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }

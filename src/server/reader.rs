@@ -8,8 +8,11 @@ use super::connection::{Connection, Life};
 use super::connections::Connections;
 use super::session::{self, Action, ServerCommand};
 use super::{Context, Phase};
+use crate::codec::glob;
 use crate::codec::request::{self, Parsed};
 use crate::codec::resp::{Args, Limits, Parser, Writer};
+use crate::config::Config;
+use crate::domain::command::Command;
 use crate::domain::outcome::{Outcome, Refusal};
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::ReplyTo;
@@ -20,11 +23,26 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 /// How many bytes are read at a time.
 const READ_BYTES: usize = 64 * 1024;
+
+/// About how many bytes are set aside for a wallet, a hold of a list, and a wallet's id: a client
+/// that asks for many and reads none is paused after some of them, whatever they will hold.
+const WALLET_BYTES: usize = 16 * 1024;
+const HOLD_BYTES: usize = 1024;
+const ID_BYTES: usize = 32;
+
+/// How many bytes the reply to a command may take, beyond what every reply takes.
+fn weight_to_come(command: &Command) -> usize {
+    match command {
+        Command::HoldList { count, .. } => count.saturating_mul(HOLD_BYTES),
+        Command::Get | Command::Open(_) => WALLET_BYTES,
+        _ => 0,
+    }
+}
 
 /// Why the requests that have arrived are not taken any further.
 enum Pause {
@@ -44,6 +62,17 @@ struct Reader {
     home: Rc<Connections>,
     input: BytesMut,
     parser: Parser,
+    since: Instant,
+    /// The client has sent a whole request.
+    has_asked: bool,
+}
+
+/// Resolves after a time; never without one.
+async fn after(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Serves a connection to its end.
@@ -58,6 +87,8 @@ pub(super) async fn serve(home: Rc<Connections>, stream: TcpStream, client: Arc<
         home: Rc::clone(&home),
         input: BytesMut::new(),
         parser: Parser::new(limits),
+        since: Instant::now(),
+        has_asked: false,
     };
     reader.run().await;
     connection.kill();
@@ -101,9 +132,7 @@ impl Reader {
         let now = context.clock.now();
         let mut taken: u64 = 0;
         let pause = loop {
-            if self.connection.in_flight() >= context.config.connection_in_flight_max
-                || (self.home.shard.is_full() && taken > 0)
-            {
+            if self.is_behind(&context.config) || (self.home.shard.is_full() && taken > 0) {
                 break Pause::Replies;
             }
             let parsed = match self.parser.next(&self.input) {
@@ -129,8 +158,15 @@ impl Reader {
                 break Pause::Barrier(action);
             }
         };
+        self.has_asked |= taken > 0;
         context.requests.fetch_add(taken, Ordering::Relaxed);
         pause
+    }
+
+    /// Whether the client has so much unanswered or unread that it is not read for now.
+    fn is_behind(&self, config: &Config) -> bool {
+        self.connection.in_flight() >= config.connection_in_flight_max
+            || self.connection.unsent_bytes() >= config.reply_bytes_max
     }
 
     /// Takes one request; answers a barrier's action.
@@ -161,7 +197,8 @@ impl Reader {
         } else {
             match parsed {
                 Parsed::Wallet { request, .. } => {
-                    self.home.shard.dispatch(request, self.expect(), now);
+                    let reply_to = self.expect(weight_to_come(&request.command));
+                    self.home.shard.dispatch(request, reply_to, now);
                 }
                 Parsed::Scan(scan) => self.scan(&scan),
             }
@@ -171,26 +208,24 @@ impl Reader {
 
     /// Asks for a page of all wallets.
     fn scan(&self, asked: &request::Scan) {
-        let pattern = asked.pattern.as_deref().map(session::matcher);
-        let shows: Box<dyn Fn(&str) -> bool + Send> = match pattern {
+        let shows: Box<dyn Fn(&str) -> bool + Send> = match asked.pattern.clone() {
             None => Box::new(|_| true),
-            Some(Some(glob)) => Box::new(move |wallet| glob.is_match(wallet)),
-            Some(None) => return self.connection.reply(session::bad_pattern()),
+            Some(pattern) => Box::new(move |wallet| glob::matches(&pattern, wallet.as_bytes())),
         };
         self.home.shard.ask_page(Scan {
             cursor: Cursor(asked.cursor),
             count: asked.count,
             shows,
-            reply_to: self.expect(),
+            reply_to: self.expect(asked.count.saturating_mul(ID_BYTES)),
         });
     }
 
     /// Makes room for a reply that will come.
-    fn expect(&self) -> ReplyTo {
+    fn expect(&self, weight: usize) -> ReplyTo {
         ReplyTo {
             shard: self.home.shard.index,
             connection: self.connection.id,
-            request: self.connection.expect(),
+            request: self.connection.expect(weight),
         }
     }
 
@@ -215,9 +250,16 @@ impl Reader {
                     return false;
                 }
             }
+            let (limit, reason) = self.patience();
             tokio::select! {
                 ready = self.connection.stream.readable() => {
                     if ready.is_err() {
+                        return false;
+                    }
+                }
+                () = after(limit) => {
+                    if self.connection.is_drained() {
+                        tracing::info!(client = %self.connection.client.address, "dropped: {reason}");
                         return false;
                     }
                 }
@@ -229,6 +271,18 @@ impl Reader {
                 return false;
             }
         }
+    }
+
+    /// How long the client may say nothing, if not for ever, and what it has missed then.
+    fn patience(&self) -> (Option<Duration>, &'static str) {
+        let config = &self.home.context.config;
+        let (limit, reason) = if self.has_asked {
+            (config.idle_timeout_ms, "it said nothing for longer than idle_timeout_ms")
+        } else {
+            (config.handshake_timeout_ms, "it sent no whole request within handshake_timeout_ms")
+        };
+        let since = if self.has_asked { Duration::ZERO } else { self.since.elapsed() };
+        ((limit > 0).then(|| Duration::from_millis(limit).saturating_sub(since)), reason)
     }
 
     /// Waits until some replies have left, or the filling batch has room. A shard that stays full
@@ -279,7 +333,7 @@ impl Reader {
                 return false;
             }
             Action::Shutdown => {
-                self.home.context.stop.notify_one();
+                self.home.context.stop_asked.notify_one();
                 return false;
             }
         }

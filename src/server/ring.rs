@@ -1,9 +1,13 @@
 //! The reply ring of a connection: replies leave in the order of requests, each not before the
 //! batch that it depends on is safe, whatever the order in which they become known.
 
-use crate::domain::outcome::{Outcome, Refusal};
+use crate::domain::amount::Amount;
+use crate::domain::outcome::{GrantView, HoldView, Outcome, Refusal};
 use crate::engine::batch::BatchNo;
 use std::collections::VecDeque;
+
+/// About how many bytes an id takes in a reply.
+const ID_BYTES: usize = 32;
 
 /// What will be sent for a request.
 #[derive(Debug)]
@@ -14,20 +18,66 @@ pub(super) enum Reply {
     Bytes(Vec<u8>),
 }
 
+impl Reply {
+    /// About how many bytes it takes, in memory or encoded.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Outcome(outcome) => outcome_weight(outcome),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// About how many bytes an outcome takes.
+fn outcome_weight(outcome: &Outcome) -> usize {
+    let list = match outcome {
+        Outcome::Holds(holds) => holds.iter().map(hold_weight).fold(0, usize::saturating_add),
+        Outcome::Hold(hold) => hold_weight(hold),
+        Outcome::Wallet(wallet) => {
+            wallet.grants.len().saturating_mul(size_of::<GrantView>().saturating_add(ID_BYTES))
+        }
+        Outcome::Wallets(page) => {
+            page.wallets.iter().map(|id| id.as_str().len()).fold(0, usize::saturating_add)
+        }
+        _ => 0,
+    };
+    list.saturating_add(size_of::<Outcome>())
+}
+
+fn hold_weight(hold: &HoldView) -> usize {
+    let pins = hold.grants.len().saturating_mul(size_of::<Amount>().saturating_add(ID_BYTES));
+    let tags = hold
+        .tags
+        .iter()
+        .map(|(key, value)| key.as_str().len().saturating_add(value.as_str().len()));
+    tags.fold(pins.saturating_add(size_of::<HoldView>()), usize::saturating_add)
+}
+
 /// The place of one request.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a box would cost an allocation a request")]
 enum Slot {
-    /// Its outcome is not known yet.
-    Waiting,
+    /// Its outcome is not known yet; so many bytes are set aside for it.
+    Waiting(usize),
     /// It may be sent when the batch is safe.
     Ready(Reply, BatchNo),
+}
+
+impl Slot {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Waiting(weight) => *weight,
+            Self::Ready(reply, _) => reply.weight(),
+        }
+    }
 }
 
 /// The requests of a connection that were not answered yet.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     slots: VecDeque<Slot>,
+    /// About how many bytes all of them take, or will.
+    weight: usize,
     /// The number of the request at the front.
     front: u64,
 }
@@ -38,15 +88,23 @@ impl Ring {
         self.slots.len()
     }
 
-    /// Makes room for a request whose outcome will come; answers its number.
-    pub(super) fn push_waiting(&mut self) -> u64 {
+    /// About how many bytes the replies take that did not leave yet, those to come included.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// Makes room for a request whose outcome will come and may take `weight` bytes; answers its
+    /// number.
+    pub(super) fn push_waiting(&mut self, weight: usize) -> u64 {
         let number = self.front.saturating_add(u64::try_from(self.slots.len()).unwrap_or(u64::MAX));
-        self.slots.push_back(Slot::Waiting);
+        self.slots.push_back(Slot::Waiting(weight));
+        self.weight = self.weight.saturating_add(weight);
         number
     }
 
     /// Puts a reply behind all others.
     pub(super) fn push_ready(&mut self, reply: Reply) {
+        self.weight = self.weight.saturating_add(reply.weight());
         self.slots.push_back(Slot::Ready(reply, BatchNo::NONE));
     }
 
@@ -54,7 +112,10 @@ impl Ring {
     pub(super) fn fill(&mut self, number: u64, outcome: Outcome, after: BatchNo) {
         let place = number.checked_sub(self.front).and_then(|place| usize::try_from(place).ok());
         if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
-            *slot = Slot::Ready(Reply::Outcome(outcome), after);
+            let reply = Reply::Outcome(outcome);
+            let freed = self.weight.saturating_sub(slot.weight());
+            self.weight = freed.saturating_add(reply.weight());
+            *slot = Slot::Ready(reply, after);
         }
     }
 
@@ -71,7 +132,10 @@ impl Ring {
         }
         self.front = self.front.saturating_add(1);
         match self.slots.pop_front() {
-            Some(Slot::Ready(reply, _)) => Some(reply),
+            Some(Slot::Ready(reply, _)) => {
+                self.weight = self.weight.saturating_sub(reply.weight());
+                Some(reply)
+            }
             _ => None,
         }
     }
@@ -82,6 +146,8 @@ impl Ring {
             let safe = matches!(slot, Slot::Ready(_, after) if *after <= durable);
             if !safe {
                 let unavailable = Reply::Outcome(Outcome::Refused(Refusal::Unavailable));
+                let freed = self.weight.saturating_sub(slot.weight());
+                self.weight = freed.saturating_add(unavailable.weight());
                 *slot = Slot::Ready(unavailable, BatchNo::NONE);
             }
         }
@@ -103,7 +169,7 @@ mod tests {
     #[test]
     fn replies_leave_in_the_order_of_requests_and_not_before_they_are_safe() {
         let mut ring = Ring::default();
-        let (first, second) = (ring.push_waiting(), ring.push_waiting());
+        let (first, second) = (ring.push_waiting(0), ring.push_waiting(0));
         ring.fill(second, Outcome::Status(WalletStatus::Frozen), BatchNo(1));
         assert!(!ring.is_front_known());
         assert!(ring.pop(BatchNo(9)).is_none(), "the first is not known yet");
@@ -117,7 +183,7 @@ mod tests {
     #[test]
     fn after_a_failure_only_what_is_safe_is_acknowledged() {
         let mut ring = Ring::default();
-        let numbers = [ring.push_waiting(), ring.push_waiting(), ring.push_waiting()];
+        let numbers = [ring.push_waiting(0), ring.push_waiting(0), ring.push_waiting(0)];
         ring.fill(numbers[0], Outcome::Status(WalletStatus::Open), BatchNo(1));
         ring.fill(numbers[1], Outcome::Status(WalletStatus::Open), BatchNo(2));
         ring.fail(BatchNo(1));

@@ -3,12 +3,11 @@
 use super::connection::Connection;
 use super::{Context, Phase};
 use super::{client_commands, info};
-use crate::codec::commands;
 use crate::codec::reply::{self, ErrorCode};
 use crate::codec::request::RequestError;
 use crate::codec::resp::{Args, Proto, Writer};
+use crate::codec::{commands, glob};
 use crate::domain::outcome::Refusal;
-use globset::{GlobBuilder, GlobMatcher};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -136,6 +135,9 @@ pub(super) fn handle(
     let call = Call { args, connection, context, proto: connection.proto() };
     connection.client.names().command = command.name();
     let count = args.len();
+    if let Some(refusal) = check_shape(&call, command) {
+        return refusal;
+    }
     match (command, count) {
         // As in Redis: whoever waits for a pong may use wallets after it.
         (ServerCommand::Ping, 1 | 2) if context.phase() == Phase::Loading => {
@@ -148,28 +150,76 @@ pub(super) fn handle(
         (ServerCommand::Quit, _) => Action::Quit(encode(call.proto, |writer| writer.simple("OK"))),
         (ServerCommand::Hello, _) => hello(&call),
         (ServerCommand::Auth, 2 | 3) => auth(&call, 1, count == 3).unwrap_or_else(|| call.ok()),
-        (ServerCommand::Client, 2..) => client_commands::handle(&call),
+        (ServerCommand::Auth, _) => call.error("syntax error"),
+        (ServerCommand::Client | ServerCommand::Config, _) if call.is(1, "help") => {
+            help(&call, command)
+        }
+        (ServerCommand::Client, _) => client_commands::handle(&call),
         (ServerCommand::Table, _) => command_table(&call),
         (ServerCommand::Info, _) => {
             let text = info::text(context, args.iter_from(1));
-            call.reply(|writer| writer.bulk(text.as_bytes()))
+            call.reply(|writer| writer.verbatim(&text))
         }
-        (ServerCommand::Config, 3..) if call.is(1, "get") => config_get(&call),
-        (ServerCommand::Config, 2..) => call.unknown_subcommand(),
-        (ServerCommand::Time, 1) => time(&call),
-        (ServerCommand::Shutdown, _) => Action::Shutdown,
-        (ServerCommand::Reset, 1) => {
+        (ServerCommand::Config, _) => config_get(&call),
+        (ServerCommand::Time, _) => time(&call),
+        (ServerCommand::Shutdown, _) => shutdown(&call),
+        (ServerCommand::Reset, _) => {
             connection.client.names().name.clear();
             let reply = encode(call.proto, |writer| writer.simple("RESET"));
             connection.client.names().proto = 2;
             Action::Switch { proto: Proto::Resp2, reply }
         }
-        (ServerCommand::Select, 2) => match call.arg(1) {
-            b"0" => call.ok(),
-            other if other.iter().all(u8::is_ascii_digit) => call.error("DB index is out of range"),
-            _ => call.error("value is not an integer or out of range"),
+        (ServerCommand::Select, _) => match integer(call.arg(1)) {
+            Some(0) => call.ok(),
+            Some(_) => call.error("DB index is out of range"),
+            None => call.error("value is not an integer or out of range"),
         },
         (command, _) => call.wrong_arity(command.name()),
+    }
+}
+
+/// Refuses a request whose number of arguments, or whose subcommand, the table does not have.
+fn check_shape(call: &Call<'_>, command: ServerCommand) -> Option<Action> {
+    let known = commands::find(command.name().as_bytes())?;
+    let sub = call.args.get(1).filter(|_| !known.subcommands.is_empty());
+    let asked = match sub {
+        None => known,
+        Some(sub) => match known.subcommand(sub) {
+            Some(sub) => sub,
+            None => return Some(call.unknown_subcommand()),
+        },
+    };
+    (!asked.takes(call.args.len())).then(|| call.wrong_arity(asked.name))
+}
+
+/// `CLIENT HELP` and the like.
+fn help(call: &Call<'_>, command: ServerCommand) -> Action {
+    let known = commands::find(command.name().as_bytes());
+    call.reply(|writer| {
+        if let Some(known) = known {
+            commands::write_help(known, writer);
+        }
+    })
+}
+
+/// A whole number, as Redis reads it in the arguments of its commands.
+pub(super) fn integer(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// `SHUTDOWN [NOSAVE|SAVE] [NOW] [FORCE] [ABORT]`. Everything acknowledged is on disk already, so
+/// that there is nothing to choose; a stop is not taken back.
+fn shutdown(call: &Call<'_>) -> Action {
+    let has = |word: &str| (1..call.args.len()).any(|place| call.is(place, word));
+    let words = ["nosave", "save", "now", "force", "abort"];
+    let known = words.iter().filter(|word| has(word)).count();
+    let is_understood = known == call.args.len().saturating_sub(1)
+        && !(has("save") && has("nosave"))
+        && !(has("abort") && known > 1);
+    match is_understood {
+        false => call.error("syntax error"),
+        true if has("abort") => call.error("No shutdown in progress."),
+        true => Action::Shutdown,
     }
 }
 
@@ -180,7 +230,7 @@ fn hello(call: &Call<'_>) -> Action {
         None => {}
         Some(b"2") => proto = Proto::Resp2,
         Some(b"3") => proto = Proto::Resp3,
-        Some(other) if !other.is_empty() && other.iter().all(u8::is_ascii_digit) => {
+        Some(other) if integer(other).is_some() => {
             return call.coded_error(ErrorCode::NoProto, "unsupported protocol version");
         }
         Some(_) => return call.error("Protocol version is not an integer or out of range"),
@@ -268,34 +318,17 @@ fn command_table(call: &Call<'_>) -> Action {
         Some(sub) if sub.eq_ignore_ascii_case(b"docs") => {
             call.reply(|writer| commands::write_docs(call.args, writer))
         }
-        Some(_) => call.unknown_subcommand(),
+        Some(_) => help(call, ServerCommand::Table),
     }
-}
-
-/// What matches a glob, as `MATCH` and `CONFIG GET` take it.
-pub(super) fn matcher(pattern: &[u8]) -> Option<GlobMatcher> {
-    let pattern = std::str::from_utf8(pattern).ok()?;
-    let glob = GlobBuilder::new(pattern).literal_separator(false).backslash_escape(true).build();
-    glob.ok().map(|glob| glob.compile_matcher())
-}
-
-/// The answer to a text that is no glob.
-pub(super) fn bad_pattern() -> Vec<u8> {
-    b"-ERR a pattern is a glob, like 'team-?:*' or '[ab]*'\r\n".to_vec()
 }
 
 /// `CONFIG GET pattern …`
 fn config_get(call: &Call<'_>) -> Action {
-    let mut globs = Vec::new();
-    for pattern in call.args.iter_from(2) {
-        match matcher(&pattern.to_ascii_lowercase()) {
-            Some(glob) => globs.push(glob),
-            None => return Action::Reply(bad_pattern()),
-        }
-    }
+    let patterns: Vec<_> = call.args.iter_from(2).map(<[u8]>::to_ascii_lowercase).collect();
+    let is_chosen =
+        |name: &str| patterns.iter().any(|pattern| glob::matches(pattern, name.as_bytes()));
     let settings = info::settings(&call.context.config);
-    let chosen: Vec<_> =
-        settings.iter().filter(|(name, _)| globs.iter().any(|glob| glob.is_match(name))).collect();
+    let chosen: Vec<_> = settings.iter().filter(|(name, _)| is_chosen(name)).collect();
     call.reply(|writer| {
         writer.map_header(chosen.len());
         for (name, value) in &chosen {

@@ -3,6 +3,7 @@
 //! | name | what |
 //! |---|---|
 //! | `lock` | held by the one process that uses the directory |
+//! | `format` | made when a journal first was: says that there is one, and in which format |
 //! | `mark` | how far the journal is safe (see [`super::mark`]) |
 //! | `journal/` | the journal's database (see [`super::sled`]) |
 //! | `journal.before-recovery/` | a copy of the journal, from an unclean stop until it is found complete |
@@ -11,10 +12,14 @@
 
 use super::StoreError;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A journal above this is not copied before recovery: the copy would cost more than it may save.
 const COPY_MAX: u64 = 1024 * 1024 * 1024;
+
+/// What the format file holds.
+const FORMAT: &str = "purser data, format 1\n";
 
 /// A data directory that is ours until this is dropped.
 #[derive(Debug)]
@@ -61,6 +66,32 @@ impl DataDir {
     /// Where the mark file lies.
     pub fn mark(&self) -> PathBuf {
         self.path.join("mark")
+    }
+
+    /// Whether there has ever been a journal here.
+    pub fn had_journal(&self) -> Result<bool, StoreError> {
+        let path = self.format();
+        match std::fs::read_to_string(&path) {
+            Ok(format) if format == FORMAT => Ok(true),
+            Ok(_) => Err(StoreError::UnknownFormat { path }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(StoreError::io("read", path)(error)),
+        }
+    }
+
+    /// Notes that there is a journal from now on.
+    pub fn note_journal(&self) -> Result<(), StoreError> {
+        let path = self.format();
+        let half = path.with_extension("new");
+        std::fs::write(&half, FORMAT).map_err(StoreError::io("write", &half))?;
+        let written = File::open(&half).map_err(StoreError::io("open", &half))?;
+        written.sync_all().map_err(StoreError::io("sync", &half))?;
+        std::fs::rename(&half, &path).map_err(StoreError::io("rename", &half))?;
+        self.sync()
+    }
+
+    fn format(&self) -> PathBuf {
+        self.path.join("format")
     }
 
     /// Makes everything that was made in the directory survive a power loss.
@@ -138,7 +169,7 @@ fn size_of(directory: &Path) -> u64 {
 /// Removes a directory, if it is there.
 fn remove_dir(path: &Path) -> std::io::Result<()> {
     match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }

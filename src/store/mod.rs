@@ -61,7 +61,7 @@ pub struct Mark {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The operating system refused.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}")]
     Io {
         /// What was tried.
         action: &'static str,
@@ -120,6 +120,15 @@ pub enum StoreError {
     )]
     MarkLost {
         /// The file.
+        path: PathBuf,
+    },
+    /// The data directory was made by another version.
+    #[error(
+        "{path} does not say `purser data, format 1`; the directory was made by a newer purser, \
+         or is damaged: use that version, or restore the directory from a backup"
+    )]
+    UnknownFormat {
+        /// The file that names the format.
         path: PathBuf,
     },
     /// The journal's last event is in the future.

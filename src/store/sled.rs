@@ -37,6 +37,7 @@ impl SledJournal {
     /// Opens the journal of a data directory, making it if there has never been one.
     pub fn open(dir: &DataDir) -> Result<Self, StoreError> {
         let (path, mark_path) = (dir.journal(), dir.mark());
+        let had_journal = dir.had_journal()?;
         let mark = if path.exists() {
             remove_leftovers(&path)?;
             // A lost mark is reported by `marks`, where it may be accepted.
@@ -44,6 +45,9 @@ impl SledJournal {
         } else if mark_path.exists() {
             // The mark comes first into being: an empty one means that nothing was ever written.
             Some(MarkFile::open(&mark_path)?)
+        } else if had_journal {
+            // Both are gone: that is a loss, not a beginning.
+            None
         } else {
             Some(MarkFile::create(&mark_path)?)
         };
@@ -78,6 +82,9 @@ impl SledJournal {
         }
         data_dir::sync_dir(&path)?;
         dir.sync()?;
+        if !had_journal {
+            dir.note_journal()?;
+        }
         Ok(Self { path, tree, database, file, mark, mark_path })
     }
 

@@ -149,7 +149,7 @@ fn a_flipped_byte_is_harmless_or_refused() {
         used.len(),
         begun.elapsed()
     );
-    for name in ["journal/conf", "mark"] {
+    for name in ["journal/conf", "mark", "format"] {
         let file = index_of(&files, name);
         for at in (0..files[file].1.len().min(200)).step_by(3) {
             let mut damaged = files.clone();
@@ -165,7 +165,7 @@ fn a_cut_file_is_harmless_or_refused() {
     watch_panics();
     let (files, state) = sample();
     let mut tally = Tally::default();
-    for name in ["journal/db", "journal/conf", "mark"] {
+    for name in ["journal/db", "journal/conf", "mark", "format"] {
         let file = index_of(&files, name);
         let length = files[file].1.len();
         for part in 0..40 {
@@ -192,6 +192,9 @@ fn a_missing_file_is_harmless_or_refused() {
     let refused = start_on(&damaged, Loss::Refuse).expect("in time").expect_err("it is gone");
     assert!(refused.contains("were acknowledged and are missing"), "{refused}");
     damaged.retain(|(name, _)| name != Path::new("mark"));
+    let refused = start_on(&damaged, Loss::Refuse).expect("in time").expect_err("both are gone");
+    assert!(refused.contains("mark is missing"), "{refused}");
+    damaged.retain(|(name, _)| name != Path::new("format"));
     let fresh = start_on(&damaged, Loss::Refuse).expect("in time");
     assert_eq!(fresh, Ok(State::new()), "an empty directory is a new one");
     eprintln!("missing files: {tally:?}");

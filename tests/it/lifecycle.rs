@@ -156,6 +156,8 @@ fn a_start_is_refused_with_the_reason_and_what_to_do() {
         .spawn();
     let error = refusal(process.unwrap());
     assert!(error.contains("cannot listen on") && error.contains("--resp"), "{error}");
+    assert_eq!(error.matches("os error").count(), 1, "{error}");
+    assert!(!other.exists(), "a start that is refused leaves nothing behind");
 }
 
 #[test]
@@ -172,6 +174,15 @@ fn a_lost_journal_is_never_taken_for_an_empty_one() {
     std::fs::remove_file(data(&folder).join("mark")).unwrap();
     let error = refusal(spawn(&data(&folder), &[]));
     assert!(error.contains("mark is missing or damaged"), "{error}");
+    // With both gone the server used to begin anew, as if nothing had ever been there.
+    let journal = data(&folder).join("journal");
+    std::fs::rename(&journal, folder.path().join("elsewhere")).unwrap();
+    for _ in 0..2 {
+        let error = refusal(spawn(&data(&folder), &[]));
+        assert!(error.contains("mark is missing or damaged"), "{error}");
+    }
+    std::fs::remove_dir_all(&journal).unwrap();
+    std::fs::rename(folder.path().join("elsewhere"), &journal).unwrap();
     let server = Server::start_with(&data(&folder), &["--accept-loss"]);
     assert_eq!(server.client().field("BALANCE w", "currency"), "USD");
     assert!(server.terminate().success());
@@ -219,9 +230,9 @@ fn a_damaged_journal_keeps_its_copy_and_an_accepted_loss_is_named() {
 #[test]
 fn a_full_disk_stops_the_server_before_it_acknowledges_anything() {
     let folder = folder();
-    // A limit on the size of files, without the signal that usually comes with it, is as good as a
-    // full disk, and needs no rights.
-    let script = "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\"";
+    // A limit on the size of files is as good as a full disk, and needs no rights. The signal that
+    // comes with it used to end the server without a word.
+    let script = "ulimit -f 1024; exec \"$0\" \"$@\"";
     let mut process = Command::new("bash")
         .args(["-c", script, env!("CARGO_BIN_EXE_purser")])
         .args(["--resp", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data"])

@@ -134,3 +134,68 @@ fn commands_that_nobody_knows_and_bad_arguments_leave_the_connection_usable() {
     assert!(client.error("CLIENT FROB").contains("unknown subcommand"));
     assert_eq!(text_of(&client.call("PING")), "PONG");
 }
+
+#[test]
+fn what_a_client_misuses_is_refused_in_the_words_of_redis() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let mut client = server.client();
+    for (command, error) in [
+        ("HELLO -1", "NOPROTO unsupported protocol version"),
+        ("AUTH a b c", "ERR syntax error"),
+        ("SELECT -1", "ERR DB index is out of range"),
+        ("SELECT x", "ERR value is not an integer or out of range"),
+        ("CLIENT ID x", "ERR wrong number of arguments for 'client|id' command"),
+        ("CLIENT KILL", "ERR wrong number of arguments for 'client|kill' command"),
+        ("CLIENT KILL ID 0", "ERR client-id should be greater than 0"),
+        ("CLIENT KILL ID 5 SKIPME", "ERR syntax error"),
+        ("CLIENT KILL ID 5 SKIPME maybe", "ERR syntax error"),
+        ("CLIENT KILL TYPE foo SKIPME yes", "ERR Unknown client type 'foo'"),
+        ("CLIENT KILL USER nobody SKIPME yes", "ERR No such user 'nobody'"),
+        ("CLIENT LIST TYPE foo", "ERR Unknown client type 'foo'"),
+        ("CLIENT LIST ID abc", "ERR Invalid client ID"),
+        ("CLIENT FOO", "ERR unknown subcommand 'FOO'. Try CLIENT HELP."),
+        ("CONFIG GET", "ERR wrong number of arguments for 'config|get' command"),
+        ("COMMAND COUNT x", "ERR wrong number of arguments for 'command|count' command"),
+        ("SHUTDOWN FOO", "ERR syntax error"),
+        ("SHUTDOWN SAVE NOSAVE", "ERR syntax error"),
+        ("SHUTDOWN ABORT", "ERR No shutdown in progress."),
+    ] {
+        assert_eq!(client.error(command), error, "{command}");
+    }
+    assert_eq!(text_of(&client.call("CLIENT KILL TYPE normal SKIPME yes")), "0");
+    assert_eq!(text_of(&client.call("CLIENT KILL TYPE pubsub SKIPME no")), "0");
+    assert_eq!(text_of(&client.call("CLIENT KILL LADDR 1.2.3.4:5")), "0");
+}
+
+/// Patterns used to be globs of another kind, in which braces and an open bracket mean something.
+#[test]
+fn patterns_are_those_of_redis() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let mut client = server.client();
+    for wallet in ["a1", "a2", "{a1,a2}", "a[1"] {
+        client.call(&format!("WALLET.OPEN {wallet} CURRENCY USD"));
+    }
+    let mut found = |pattern: &str| -> Vec<String> {
+        let reply = client.call(&format!("WALLET.SCAN 0 COUNT 100 MATCH {pattern}"));
+        let Value::Array(parts) = reply else { panic!("{reply:?}") };
+        let Value::Array(wallets) = &parts[1] else { panic!("{parts:?}") };
+        let mut wallets: Vec<_> = wallets.iter().map(text_of).collect();
+        wallets.sort();
+        wallets
+    };
+    assert_eq!(found("{a1,a2}"), ["{a1,a2}"]);
+    assert_eq!(found("a[12"), ["a1", "a2"]);
+    assert_eq!(found("a?"), ["a1", "a2"]);
+    assert_eq!(found("a\\[*"), ["a[1"]);
+}
+
+#[test]
+fn who_kills_itself_still_hears_of_it() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let mut client = server.client();
+    assert_eq!(text_of(&client.call("CLIENT KILL TYPE normal SKIPME no")), "1");
+    assert_eq!(client.rest(), b"");
+}

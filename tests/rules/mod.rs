@@ -360,12 +360,12 @@ fn a_frozen_wallet_takes_facts_and_money_but_no_new_holds() {
          @1 AUTHORIZE w 1 ID x => declined FROZEN
          @1 EXTEND w h 1 ID x => declined FROZEN
          @1 CHARGE w 1 ID x => declined FROZEN
-         @1 WITHDRAW w 1 ID x => declined FROZEN
          @1 CHARGE w 1 ID c OVERAGE debt => charged over captured=1 available=5
          @1 TOPUP w 1 ID t2 => toppedup available=6
          @1 CAPTURE w h 4 ID k => captured captured=4 available=5
          @1 REFUND w k 1 ID r => refunded available=6
+         @1 WITHDRAW w 1 ID o => withdrawn available=5
          @1 WALLET.UNFREEZE w => status open
-         @1 AUTHORIZE w 1 ID x => held available=5",
+         @1 AUTHORIZE w 1 ID x => held available=4",
     );
 }

@@ -1,6 +1,6 @@
 //! The commands of the server: those of Redis that clients and tools rely on.
 
-use super::{Arg, ArgKind, Command, choice, integer, option, text};
+use super::{Arg, ArgKind, Command, choice, flag, integer, option, text};
 
 const ADMIN: &[&str] = &["@admin", "@slow", "@dangerous"];
 const CONNECTION: &[&str] = &["@fast", "@connection"];
@@ -67,9 +67,14 @@ const ON_OFF: &[Arg] =
 
 const NAMES: &[Arg] = &[text("command-name").optional().multiple()];
 
-static CLIENT: [Command; 8] = [
+/// What every container's `HELP` says of itself.
+const HELP: &str = "Explains these subcommands";
+
+static CLIENT: [Command; 10] = [
     client("client|getname", 2, "Shows the name of this connection", &[]),
+    client("client|help", 2, HELP, &[]),
     client("client|id", 2, "Shows the id of this connection", &[]),
+    client("client|info", 2, "Shows this connection as CLIENT LIST does", &[]),
     client_admin(
         "client|kill",
         -3,
@@ -77,10 +82,22 @@ static CLIENT: [Command; 8] = [
         &[
             text("addr").optional(),
             option("ID", "client-id", ArgKind::Integer),
+            option("TYPE", "type", ArgKind::Text),
+            option("USER", "username", ArgKind::Text),
             option("ADDR", "addr", ArgKind::Text),
+            option("LADDR", "laddr", ArgKind::Text),
+            option("SKIPME", "yes|no", ArgKind::Text),
         ],
     ),
-    client_admin("client|list", -2, "Lists the open connections", &[]),
+    client_admin(
+        "client|list",
+        -2,
+        "Lists the open connections",
+        &[
+            option("TYPE", "type", ArgKind::Text),
+            option("ID", "client-id", ArgKind::Integer).multiple(),
+        ],
+    ),
     client_admin("client|no-evict", 3, "Accepted; purser evicts no client", ON_OFF),
     client("client|no-touch", 3, "Accepted; purser keeps no key's last use", ON_OFF),
     client(
@@ -95,20 +112,24 @@ static CLIENT: [Command; 8] = [
     client("client|setname", 3, "Names this connection", &[text("connection-name")]),
 ];
 
-static COMMAND: [Command; 3] = [
+static COMMAND: [Command; 4] = [
     about("command|count", 2, "Counts the commands", &[]),
     about("command|docs", -2, "Explains commands", NAMES),
+    about("command|help", 2, HELP, &[]),
     about("command|info", -2, "Describes commands to client libraries", NAMES),
 ];
 
-static CONFIG: [Command; 1] = [command(
-    "config|get",
-    -3,
-    "server",
-    (ADMIN_FLAGS, ADMIN),
-    "Shows the configuration",
-    &[Arg::new("parameter", ArgKind::Pattern).multiple()],
-)];
+static CONFIG: [Command; 2] = [
+    command(
+        "config|get",
+        -3,
+        "server",
+        (ADMIN_FLAGS, ADMIN),
+        "Shows the configuration",
+        &[Arg::new("parameter", ArgKind::Pattern).multiple()],
+    ),
+    about("config|help", 2, HELP, &[]),
+];
 
 /// By name.
 pub(super) static COMMANDS: [Command; 13] = [
@@ -128,7 +149,7 @@ pub(super) static COMMANDS: [Command; 13] = [
         2,
         "connection",
         (FAST, CONNECTION),
-        "Returns its argument",
+        "Answers its argument",
         &[text("message")],
     ),
     command(
@@ -183,7 +204,13 @@ pub(super) static COMMANDS: [Command; 13] = [
         "server",
         (&["admin", "noscript", "loading", "stale", "no_multi", "allow_busy"], ADMIN),
         "Stops the server once everything is durable",
-        &[],
+        &[
+            Arg::new("save", ArgKind::OneOf(&[choice("NOSAVE", "nosave"), choice("SAVE", "save")]))
+                .optional(),
+            flag("NOW", "now"),
+            flag("FORCE", "force"),
+            flag("ABORT", "abort"),
+        ],
     ),
     command("time", 1, "server", (FAST, &["@fast"]), "Shows the server's time", &[]),
 ];

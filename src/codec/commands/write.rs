@@ -49,6 +49,19 @@ pub fn write_docs(args: Args<'_>, writer: &mut Writer<'_>) {
     }
 }
 
+/// `… HELP`: what a command's subcommands are for.
+pub fn write_help(command: &Command, writer: &mut Writer<'_>) {
+    let lines = command.subcommands.len().saturating_mul(2);
+    writer.array_header(lines.saturating_add(1));
+    let name = command.name.to_ascii_uppercase();
+    writer.simple(&format!("{name} <subcommand> [<argument> ...]. Subcommands are:"));
+    for sub in command.subcommands {
+        let own = sub.name.split_once('|').map_or(sub.name, |(_, own)| own);
+        writer.simple(&own.to_ascii_uppercase());
+        writer.simple(&format!("    {}.", sub.summary));
+    }
+}
+
 fn write_entry(command: &Command, writer: &mut Writer<'_>) {
     let key = i64::from(command.wallet.is_some());
     writer.array_header(10);

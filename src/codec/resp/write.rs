@@ -99,11 +99,15 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The header of a message that answers no request; in RESP2 an array.
-    pub fn push_header(&mut self, elements: usize) {
+    /// A text for people; in RESP2 a bulk string.
+    pub fn verbatim(&mut self, text: &str) {
         match self.proto {
-            Proto::Resp2 => self.header(b'*', elements),
-            Proto::Resp3 => self.header(b'>', elements),
+            Proto::Resp2 => self.text(text),
+            Proto::Resp3 => {
+                self.header(b'=', text.len().saturating_add(4));
+                self.out.extend_from_slice(b"txt:");
+                self.line(text.as_bytes());
+            }
         }
     }
 
@@ -112,16 +116,6 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(match self.proto {
             Proto::Resp2 => b"$-1\r\n",
             Proto::Resp3 => b"_\r\n",
-        });
-    }
-
-    /// True or false; in RESP2 1 or 0.
-    pub fn boolean(&mut self, value: bool) {
-        self.out.extend_from_slice(match (self.proto, value) {
-            (Proto::Resp2, true) => b":1\r\n",
-            (Proto::Resp2, false) => b":0\r\n",
-            (Proto::Resp3, true) => b"#t\r\n",
-            (Proto::Resp3, false) => b"#f\r\n",
         });
     }
 
@@ -165,19 +159,17 @@ mod tests {
             w.map_header(2);
             w.array_header(2);
             w.set_header(3);
-            w.push_header(4);
+            w.verbatim("b");
             w.null();
-            w.boolean(true);
-            w.boolean(false);
         };
         let common = "+OK\r\n-NOHOLD no such  hold\r\n$1\r\na\r\n:-7\r\n";
         assert_eq!(
             written(Proto::Resp2, frames),
-            format!("{common}*4\r\n*2\r\n*3\r\n*4\r\n$-1\r\n:1\r\n:0\r\n")
+            format!("{common}*4\r\n*2\r\n*3\r\n$1\r\nb\r\n$-1\r\n")
         );
         assert_eq!(
             written(Proto::Resp3, frames),
-            format!("{common}%2\r\n*2\r\n~3\r\n>4\r\n_\r\n#t\r\n#f\r\n")
+            format!("{common}%2\r\n*2\r\n~3\r\n=5\r\ntxt:b\r\n_\r\n")
         );
     }
 

@@ -35,6 +35,7 @@ pub(in crate::domain) fn next_due(wallet: &Wallet, now: Timestamp, rules: &Rules
         (_, None) => None,
     };
     let (at, kind, postings) = due.filter(|(at, ..)| *at <= now)?;
+    debug_assert!(postings.is_ok(), "{kind:?} cannot be posted");
     Some(Event {
         at: at.max(wallet.time),
         op: None,

@@ -1,7 +1,7 @@
 //! Money in and out: `TOPUP`, `TOPUP.REVERSE`, `TOPUP.REVOKE`, `WITHDRAW`, `REFUND`.
 
 use super::draft::Draft;
-use super::{Decided, No, check_frozen, declined};
+use super::{Decided, No, declined};
 use crate::domain::amount::Amount;
 use crate::domain::command::{Expiry, GrantKind, Request, TopUp};
 use crate::domain::event::EventKind;
@@ -31,9 +31,6 @@ pub(super) fn top_up(
         Expiry::At(at) => Some(at),
         Expiry::In(ttl) => Some(now.after(ttl)),
     };
-    if wallet.grants.len() >= rules.grants_max {
-        return Err(Refusal::TooMany(TooMany::Grants { max: rules.grants_max }).into());
-    }
     let grant = Arc::new(GrantTerms {
         number: GrantNo(wallet.next_grant),
         op: request.id.clone().ok_or(Refusal::NoOp)?,
@@ -43,6 +40,9 @@ pub(super) fn top_up(
     });
     let mut draft = Draft::new(wallet);
     let repaid = asked.amount.min(draft.figures.debt);
+    if repaid < asked.amount && wallet.grants.len() >= rules.grants_max {
+        return Err(Refusal::TooMany(TooMany::Grants { max: rules.grants_max }).into());
+    }
     draft.post_plain(PostingKind::FundDebt, repaid)?;
     draft.post(PostingKind::Fund, grant.number, asked.amount.less(repaid))?;
     let kind = EventKind::ToppedUp { amount: asked.amount, grant, note: asked.note.clone() };
@@ -84,9 +84,9 @@ pub(super) fn revoke(wallet: &Wallet, target: &OpId, note: &Note) -> Result<Deci
     Ok(Decided::Change { kind, postings: draft.finish()? })
 }
 
-/// `WITHDRAW`: pays out unpinned money of paid grants.
+/// `WITHDRAW`: pays out unpinned money of paid grants; of a frozen wallet too, whose spending alone
+/// is stopped.
 pub(super) fn withdraw(wallet: &Wallet, amount: Amount, note: &Note) -> Result<Decided, No> {
-    check_frozen(wallet)?;
     let mut draft = Draft::new(wallet);
     let paid = |grant: &Grant| grant.terms.kind == GrantKind::Paid;
     let missing = draft.take_free(PostingKind::Withdraw, amount, paid)?;

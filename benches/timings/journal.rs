@@ -1,15 +1,17 @@
 //! Batches for a journal, and journals to put them in: the twin in memory, and sled on disk.
 
 use crate::scene::{self, Wallets, capture, hold};
+use purser::engine::batch::FillingBatch;
 use purser::store::data_dir::DataDir;
 use purser::store::memory::MemoryJournal;
 use purser::store::sled::SledJournal;
+use purser::store::writer::Tail;
 use tempfile::TempDir;
 
 /// The frames of so many records, in the order in which a journal has them: openings and top-ups,
 /// then holds and captures.
 pub(crate) fn frames(records: usize, wallets: usize) -> Vec<u8> {
-    let mut batch = scene::batch();
+    let mut batch = FillingBatch::after(Tail::empty(0));
     let mut wallets: Wallets = scene::wallets(wallets);
     let spends = records - 2 * wallets.all().len();
     wallets = wallets.open(&mut batch);

@@ -2,10 +2,11 @@
 
 use crate::scene::{self, Wallets, capture, hold};
 use purser::engine::batch::FillingBatch;
+use purser::store::Journal;
 use purser::store::data_dir::DataDir;
 use purser::store::memory::MemoryJournal;
 use purser::store::sled::SledJournal;
-use purser::store::writer::Tail;
+use purser::store::writer::{Batch, JournalWriter, Tail};
 use tempfile::TempDir;
 
 /// The frames of so many records, in the order in which a journal has them: openings and top-ups,
@@ -25,10 +26,17 @@ pub(crate) fn frames(records: usize, wallets: usize) -> Vec<u8> {
     batch.seal(Vec::new()).unwrap().batch.frames
 }
 
+/// Makes a batch safe, in the steps of the committer.
+pub(crate) fn commit<J: Journal>(writer: &mut JournalWriter<J>, batch: &Batch) {
+    writer.append(batch).unwrap();
+    writer.sync().unwrap();
+    writer.mark([batch]).unwrap();
+}
+
 /// A place for a journal. It goes when this is dropped.
 pub(crate) trait Place {
     /// What lies there.
-    type Journal: purser::store::Journal;
+    type Journal: Journal;
     /// What it is called.
     const NAME: &str;
 

@@ -1,7 +1,7 @@
 //! What a start takes: a journal read back to wallets. The throughput is in records; a million of
 //! them take a million divided by it.
 
-use crate::journal::{Memory, OnDisk, Place, frames};
+use crate::journal::{Memory, OnDisk, Place, commit, frames};
 use criterion::{Criterion, Throughput};
 use purser::store::recovery::{Loss, recover};
 use purser::store::writer::{Batch, JournalWriter, Tail};
@@ -45,7 +45,5 @@ fn of<P: Place>(criterion: &mut Criterion) {
 fn fill(place: &impl Place) {
     let batch = Batch { first: Tail::empty(0).next, frames: frames(RECORDS, WALLETS) };
     let mut writer = JournalWriter::new(place.open(), Vec::new());
-    writer.append(&batch).unwrap();
-    writer.sync().unwrap();
-    writer.mark([&batch]).unwrap();
+    commit(&mut writer, &batch);
 }

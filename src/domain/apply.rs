@@ -4,11 +4,12 @@
 use super::amount::{Amount, Overflow};
 use super::event::{Event, EventKind, HoldPlaced};
 use super::grant::Grants;
-use super::hold::{Hold, Holds};
+use super::hold::{Hold, HoldNo, Holds};
 use super::id::OpId;
 use super::memory::{EndedHold, Memory, Remembered, Role, Spend};
 use super::outcome::{HoldState, Receipt, ReceiptStatus};
 use super::posting::{self, Posting, PostingKind, Step};
+use super::time::Timestamp;
 use super::wallet::{Figures, Status, Wallet};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -73,16 +74,25 @@ impl Wallet {
         }
         let spend = self.spend_of(event)?;
         self.begin(event, seq)?;
+        let hold = self.hold_of(event, seq);
         for posting in &event.postings {
-            self.post(*posting, event.hold())?;
+            self.post(*posting, hold)?;
         }
-        let ended = self.end(event)?;
+        let ended = self.end(event, hold)?;
         self.grants.drop_empty();
         self.seq = seq;
         self.time = event.at;
         let receipt = self.receipt(event);
         self.remember(event, receipt, spend, ended)?;
         Ok(receipt)
+    }
+
+    /// The open hold whose money the event moves.
+    fn hold_of(&self, event: &Event, seq: u64) -> Option<HoldNo> {
+        match &event.kind {
+            EventKind::HoldPlaced(_) => Some(HoldNo(seq)),
+            _ => self.memory.open_hold(event.hold()?),
+        }
     }
 
     /// What the event presupposes before its money moves.
@@ -101,10 +111,11 @@ impl Wallet {
             }
             EventKind::HoldPlaced(placed) => {
                 let id = need(event.op.clone(), "a hold without an id")?;
-                let hold = new_hold(placed, event, seq);
-                need(self.holds.insert(id, hold), "W5: the hold exists")?;
+                let hold = new_hold(placed, event.at, id, seq);
+                self.holds.insert(hold);
             }
             EventKind::HoldExtended { hold, amount, expires_at } => {
+                let hold = need(self.memory.open_hold(hold), "no such hold to extend")?;
                 need(self.holds.reschedule(hold, *expires_at), "no such hold to extend")?;
                 let hold = need(self.holds.get_mut(hold), "no such hold to extend")?;
                 hold.amount = hold.amount.plus(*amount)?;
@@ -115,7 +126,7 @@ impl Wallet {
     }
 
     /// Moves the money of one posting.
-    fn post(&mut self, posting: Posting, hold: Option<&OpId>) -> Result<(), Misfit> {
+    fn post(&mut self, posting: Posting, hold: Option<HoldNo>) -> Result<(), Misfit> {
         let Posting { kind, grant: number, amount } = posting;
         let effect = kind.effect();
         let figures = &mut self.figures;
@@ -131,7 +142,7 @@ impl Wallet {
         if effect.pinned == Step::Same && effect.credit_held == Step::Same {
             return Ok(());
         }
-        let hold = hold.and_then(|id| self.holds.get_mut(id));
+        let hold = hold.and_then(|number| self.holds.get_mut(number));
         let hold = need(hold, "W1: a hold's money moves without its hold")?;
         step(&mut hold.credit, effect.credit_held, amount)?;
         match effect.pinned {
@@ -143,7 +154,7 @@ impl Wallet {
     }
 
     /// Ends what the event ends, after its money has moved; answers the hold that is done.
-    fn end(&mut self, event: &Event) -> Result<Option<EndedHold>, Misfit> {
+    fn end(&mut self, event: &Event, hold: Option<HoldNo>) -> Result<Option<EndedHold>, Misfit> {
         match &event.kind {
             EventKind::TermsSet(terms) => self.terms = (**terms).clone(),
             EventKind::Frozen { .. } => self.status = Status::Frozen,
@@ -161,17 +172,21 @@ impl Wallet {
             EventKind::Refunded { target, amount, .. } => {
                 need(self.memory.refund(target, *amount), "no such operation to refund")??;
             }
-            EventKind::Captured { hold, keep, late: false, .. } => {
+            EventKind::Captured { keep, late: false, .. } => {
+                let hold = need(hold, "no such hold to capture")?;
                 let open = need(self.holds.get_mut(hold), "no such hold to capture")?;
                 open.captured = open.captured.plus(spent(event))?;
                 if !keep {
                     return self.end_hold(hold, HoldState::Captured, Amount::ZERO).map(Some);
                 }
             }
-            EventKind::HoldVoided { hold, .. } if self.holds.get(hold).is_some() => {
-                return self.end_hold(hold, HoldState::Voided, Amount::ZERO).map(Some);
+            EventKind::HoldVoided { .. } => {
+                // Without an open one it is of an expired hold.
+                let end = |hold| self.end_hold(hold, HoldState::Voided, Amount::ZERO);
+                return hold.map(end).transpose();
             }
-            EventKind::HoldExpired { hold } => {
+            EventKind::HoldExpired { .. } => {
+                let hold = need(hold, "no such hold to expire")?;
                 let released = [PostingKind::Unpin, PostingKind::Lapse, PostingKind::CreditRelease];
                 let lapsed = posting::total(&event.postings, &released);
                 return self.end_hold(hold, HoldState::Expired, lapsed).map(Some);
@@ -184,11 +199,11 @@ impl Wallet {
     /// Takes an open hold out of the wallet; it must not hold anything any more (W1).
     fn end_hold(
         &mut self,
-        id: &OpId,
+        number: HoldNo,
         state: HoldState,
         lapsed: Amount,
     ) -> Result<EndedHold, Misfit> {
-        let hold = need(self.holds.remove(id), "no such hold to end")?;
+        let hold = need(self.holds.remove(number), "no such hold to end")?;
         if !hold.remaining().is_zero() {
             return Err(Misfit("W1: a hold ends and still holds money"));
         }
@@ -224,7 +239,7 @@ impl Wallet {
         if let Some(mut ended) = ended {
             let hold = need(event.hold(), "a hold ends without an id")?;
             if ended.state == HoldState::Voided {
-                ended.void = Some(receipt);
+                ended.void = Some(Box::new(receipt));
             }
             let role = need(self.memory.role_mut(hold), "W5: a hold that nobody placed")?;
             *role = Role::EndedHold(Box::new(ended));
@@ -234,7 +249,7 @@ impl Wallet {
         let Some(op) = &event.op else { return Ok(()) };
         let role = match (&event.kind, spend) {
             (_, Some(spend)) => Role::Spend(spend),
-            (EventKind::HoldPlaced(_), _) => Role::OpenHold,
+            (EventKind::HoldPlaced(_), _) => Role::OpenHold(HoldNo(self.seq)),
             (EventKind::ToppedUp { amount, grant, .. }, _) => {
                 Role::TopUp { grant: Arc::clone(grant), amount: *amount, taken_back: Amount::ZERO }
             }
@@ -263,7 +278,7 @@ impl Wallet {
             EventKind::HoldVoided { hold, .. } => {
                 let expired = need(self.memory.ended_hold_mut(hold), "no such expired hold")?;
                 expired.state = HoldState::Voided;
-                expired.void = Some(receipt);
+                expired.void = Some(Box::new(receipt));
             }
             _ => {}
         }
@@ -354,10 +369,11 @@ impl ReceiptStatus {
 }
 
 /// A hold as it begins, before its postings pin anything.
-fn new_hold(placed: &HoldPlaced, event: &Event, seq: u64) -> Hold {
+fn new_hold(placed: &HoldPlaced, at: Timestamp, id: OpId, seq: u64) -> Hold {
     Hold {
-        number: seq,
-        created_at: event.at,
+        number: HoldNo(seq),
+        id,
+        created_at: at,
         expires_at: placed.expires_at,
         overage: placed.overage,
         tags: placed.tags.clone(),

@@ -6,7 +6,12 @@ use super::id::{OpId, Tags};
 use super::posting::GrantNo;
 use super::time::Timestamp;
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The number of a hold within its wallet: the sequence number of the event that placed it, and so
+/// its age among holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HoldNo(pub u64);
 
 /// The part of a grant that a hold pins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +25,10 @@ pub struct Slice {
 /// An open hold, or what is remembered of one that is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// The wallet's sequence number when it was placed: its age among holds.
-    pub number: u64,
+    /// Its number, and so its age.
+    pub number: HoldNo,
+    /// Its name: the op id that placed it.
+    pub id: OpId,
     /// When it was placed.
     pub created_at: Timestamp,
     /// When it expires: exactly at `now >= expires_at`.
@@ -71,70 +78,70 @@ impl Hold {
     }
 }
 
-/// A wallet's open holds, by id and by when they expire.
+/// A wallet's open holds, by age and by when they expire. Their ids are remembered with the
+/// operations that placed them (see [`super::memory`]).
+///
+/// Both maps grow at their end, where their last nodes are in the cache; ids would be compared all
+/// over the memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holds {
-    by_id: BTreeMap<OpId, Hold>,
+    by_number: BTreeMap<HoldNo, Box<Hold>>,
     /// Expiry, then age: the order in which they expire.
-    by_expiry: BTreeMap<(Timestamp, u64), OpId>,
+    by_expiry: BTreeSet<(Timestamp, HoldNo)>,
 }
 
 impl Holds {
     /// How many are open.
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.by_number.len()
     }
 
     /// Whether none is open.
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.by_number.is_empty()
     }
 
     /// An open hold.
-    pub fn get(&self, id: &OpId) -> Option<&Hold> {
-        self.by_id.get(id)
+    pub fn get(&self, number: HoldNo) -> Option<&Hold> {
+        self.by_number.get(&number).map(AsRef::as_ref)
     }
 
-    /// The open holds by id, those after `after`.
-    pub fn after(&self, after: Option<&OpId>) -> impl Iterator<Item = (&OpId, &Hold)> {
+    /// The open holds, the oldest first, those younger than `after`.
+    pub fn after(&self, after: Option<HoldNo>) -> impl Iterator<Item = &Hold> {
         use std::ops::Bound::{Excluded, Unbounded};
         let start = after.map_or(Unbounded, Excluded);
-        self.by_id.range::<OpId, _>((start, Unbounded))
+        self.by_number.range((start, Unbounded)).map(|(_, hold)| hold.as_ref())
     }
 
     /// The hold that expires first, and when.
-    pub fn next_expiry(&self) -> Option<(Timestamp, &OpId)> {
-        self.by_expiry.first_key_value().map(|((at, _), id)| (*at, id))
+    pub fn next_expiry(&self) -> Option<(Timestamp, HoldNo)> {
+        self.by_expiry.first().copied()
     }
 
-    /// Adds a hold; `None` when there is one of that id.
-    pub(super) fn insert(&mut self, id: OpId, hold: Hold) -> Option<()> {
-        if self.by_id.contains_key(&id) {
-            return None;
-        }
-        self.by_expiry.insert((hold.expires_at, hold.number), id.clone());
-        self.by_id.insert(id, hold);
-        Some(())
+    /// Adds a hold.
+    pub(super) fn insert(&mut self, hold: Hold) {
+        self.by_expiry.insert((hold.expires_at, hold.number));
+        self.by_number.insert(hold.number, Box::new(hold));
     }
 
     /// An open hold, to change anything but its expiry.
-    pub(super) fn get_mut(&mut self, id: &OpId) -> Option<&mut Hold> {
-        self.by_id.get_mut(id)
+    pub(super) fn get_mut(&mut self, number: HoldNo) -> Option<&mut Hold> {
+        self.by_number.get_mut(&number).map(AsMut::as_mut)
     }
 
     /// Moves the expiry of an open hold.
-    pub(super) fn reschedule(&mut self, id: &OpId, expires_at: Timestamp) -> Option<()> {
-        let hold = self.by_id.get_mut(id)?;
-        let id = self.by_expiry.remove(&(hold.expires_at, hold.number))?;
+    pub(super) fn reschedule(&mut self, number: HoldNo, expires_at: Timestamp) -> Option<()> {
+        let hold = self.by_number.get_mut(&number)?;
+        self.by_expiry.remove(&(hold.expires_at, number));
+        self.by_expiry.insert((expires_at, number));
         hold.expires_at = expires_at;
-        self.by_expiry.insert((expires_at, hold.number), id);
         Some(())
     }
 
-    /// Takes a hold out; `None` when there is none of that id.
-    pub(super) fn remove(&mut self, id: &OpId) -> Option<Hold> {
-        let hold = self.by_id.remove(id)?;
-        self.by_expiry.remove(&(hold.expires_at, hold.number));
+    /// Takes a hold out; `None` when there is none of that number.
+    pub(super) fn remove(&mut self, number: HoldNo) -> Option<Box<Hold>> {
+        let hold = self.by_number.remove(&number)?;
+        self.by_expiry.remove(&(hold.expires_at, number));
         Some(hold)
     }
 }

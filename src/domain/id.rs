@@ -1,8 +1,10 @@
 //! Names: of wallets, operations, currencies; and the texts that travel with an operation.
 //!
-//! Each type can only hold what the contract allows, so nothing behind the parser checks again.
+//! Each type can only hold what the contract allows, so nothing behind the parser checks again. A
+//! copy of a name costs no allocation: an operation's id stands in its event, its hold and the
+//! wallet's memory.
 
-use compact_str::CompactString;
+use smol_str::SmolStr;
 use std::fmt;
 
 /// Why a text cannot be used as a name.
@@ -23,7 +25,7 @@ pub enum IdError {
 }
 
 /// Checks the characters and the length of a name.
-fn check(text: &[u8], max: usize) -> Result<CompactString, IdError> {
+fn check(text: &[u8], max: usize) -> Result<SmolStr, IdError> {
     if text.is_empty() || text.len() > max {
         return Err(IdError::Length { max });
     }
@@ -31,14 +33,14 @@ fn check(text: &[u8], max: usize) -> Result<CompactString, IdError> {
     if !text.iter().all(allowed) {
         return Err(IdError::Character);
     }
-    CompactString::from_utf8(text).map_err(|_| IdError::Character)
+    std::str::from_utf8(text).map(SmolStr::new).map_err(|_| IdError::Character)
 }
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $max:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(CompactString);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// The most bytes that it may have.
@@ -97,7 +99,7 @@ macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $max:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(CompactString);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// The most bytes that it may have.
@@ -105,7 +107,7 @@ macro_rules! text {
 
             /// Takes any UTF-8 text of at most [`Self::MAX`] bytes.
             pub fn new(text: &[u8]) -> Option<Self> {
-                if text.len() > Self::MAX { None } else { CompactString::from_utf8(text).ok().map(Self) }
+                if text.len() > Self::MAX { None } else { std::str::from_utf8(text).ok().map(|text| Self(SmolStr::new(text))) }
             }
 
             /// The text.

@@ -4,7 +4,7 @@
 use super::amount::{Amount, Overflow};
 use super::command::RequestHash;
 use super::grant::GrantTerms;
-use super::hold::Hold;
+use super::hold::{Hold, HoldNo};
 use super::id::OpId;
 use super::outcome::{HoldState, Receipt, WalletStatus};
 use super::time::Timestamp;
@@ -37,8 +37,8 @@ pub enum Role {
         /// The credit line since.
         credit_limit: Amount,
     },
-    /// The hold of this id is open: the wallet has it.
-    OpenHold,
+    /// The hold of this id is open: the wallet has it under this number.
+    OpenHold(HoldNo),
     /// The hold of this id is done.
     EndedHold(Box<EndedHold>),
     /// Usage was charged.
@@ -62,11 +62,11 @@ pub struct EndedHold {
     /// What became of it.
     pub state: HoldState,
     /// The hold as it was, without what it pinned.
-    pub hold: Hold,
+    pub hold: Box<Hold>,
     /// What it still held when it expired, less what was captured late.
     pub lapsed: Amount,
     /// What its void answered: voids are retried by the hold's id.
-    pub void: Option<Receipt>,
+    pub void: Option<Box<Receipt>>,
 }
 
 /// Where the money of a capture or charge came from.
@@ -106,6 +106,14 @@ impl Memory {
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The number of an open hold.
+    pub fn open_hold(&self, hold: &OpId) -> Option<HoldNo> {
+        match self.get(hold)?.role {
+            Role::OpenHold(number) => Some(number),
+            _ => None,
+        }
     }
 
     /// A hold that is done.

@@ -5,7 +5,7 @@ use super::{No, life};
 use crate::domain::command::RequestHash;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::grant::Grant;
-use crate::domain::id::OpId;
+use crate::domain::hold::Hold;
 use crate::domain::posting::{GrantNo, PostingKind, Postings};
 use crate::domain::rules::Rules;
 use crate::domain::time::Timestamp;
@@ -17,6 +17,7 @@ pub(in crate::domain) fn next_due(wallet: &Wallet, now: Timestamp, rules: &Rules
     // A clock that was set back does not take the wallet with it.
     let now = now.max(wallet.time);
     let hold = wallet.holds.next_expiry();
+    let hold = hold.and_then(|(at, number)| Some((at, wallet.holds.get(number)?)));
     let grant = next_grant(wallet, rules);
     let hold_first = match (hold, grant) {
         (Some((hold_at, _)), Some((grant_at, _))) => hold_at <= grant_at,
@@ -24,10 +25,10 @@ pub(in crate::domain) fn next_due(wallet: &Wallet, now: Timestamp, rules: &Rules
     };
     let due = match (hold, grant) {
         _ if closes(wallet) => Some((wallet.time, EventKind::Closed, life::write_off(wallet))),
-        (Some((at, id)), _) if hold_first => Some((
+        (Some((at, hold)), _) if hold_first => Some((
             at,
-            EventKind::HoldExpired { hold: id.clone() },
-            expire_hold(wallet, id, at, rules),
+            EventKind::HoldExpired { hold: hold.id.clone() },
+            expire_hold(wallet, hold, at, rules),
         )),
         (_, Some((at, number))) => {
             Some((at, EventKind::GrantExpired { grant: number }, expire_grant(wallet, number)))
@@ -60,11 +61,9 @@ fn next_grant(wallet: &Wallet, rules: &Rules) -> Option<(Timestamp, GrantNo)> {
 }
 
 /// A hold releases all that it holds when it expires.
-fn expire_hold(wallet: &Wallet, id: &OpId, at: Timestamp, rules: &Rules) -> Result<Postings, No> {
+fn expire_hold(wallet: &Wallet, hold: &Hold, at: Timestamp, rules: &Rules) -> Result<Postings, No> {
     let mut draft = Draft::new(wallet);
-    if let Some(hold) = wallet.holds.get(id) {
-        draft.release(hold, at, rules)?;
-    }
+    draft.release(hold, at, rules)?;
     draft.finish()
 }
 

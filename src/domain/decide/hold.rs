@@ -72,9 +72,9 @@ pub(super) fn void(
             draft.release(open_hold(wallet, id)?, now, rules)?;
             draft.finish()?
         }
-        Some(ended) => match (ended.state, ended.void) {
+        Some(ended) => match (ended.state, &ended.void) {
             (_, Some(first)) => {
-                let replay = Receipt { replayed: true, ..first };
+                let replay = Receipt { replayed: true, ..**first };
                 return Ok(Decided::Answer(Outcome::Receipt(replay)));
             }
             (HoldState::Expired, None) => Postings::new(),
@@ -87,7 +87,7 @@ pub(super) fn void(
 
 /// The open hold of that id, or the refusal that says what became of it.
 pub(super) fn open_hold<'w>(wallet: &'w Wallet, id: &OpId) -> Result<&'w Hold, No> {
-    if let Some(hold) = wallet.holds.get(id) {
+    if let Some(hold) = wallet.open_hold(id) {
         return Ok(hold);
     }
     Err(No::Refused(match wallet.memory.ended_hold(id) {

@@ -14,10 +14,14 @@ use crate::domain::wallet::Wallet;
 /// Answers a command that only looks.
 pub(super) fn read(wallet: &Wallet, command: &Command) -> Result<Outcome, No> {
     Ok(match command {
-        Command::HoldGet { hold } => Outcome::Hold(Box::new(find_hold(wallet, hold)?)),
+        Command::HoldGet { hold } => {
+            let (hold, state) = find_hold(wallet, hold)?;
+            Outcome::Hold(Box::new(hold_view(wallet, hold, state)))
+        }
         Command::HoldList { after, count } => {
-            let holds = wallet.holds.after(after.as_ref()).take(*count);
-            let view = |(id, hold)| hold_view(wallet, id, hold, HoldState::Open);
+            let after = after.as_ref().map(|hold| find_hold(wallet, hold)).transpose()?;
+            let holds = wallet.holds.after(after.map(|(hold, _)| hold.number)).take(*count);
+            let view = |hold| hold_view(wallet, hold, HoldState::Open);
             Outcome::Holds(holds.map(view).collect())
         }
         Command::OpGet { op } => {
@@ -56,10 +60,7 @@ pub(in crate::domain) fn replayed(
 
 /// Where a hold is in its life now.
 fn hold_state(wallet: &Wallet, hold: &OpId) -> Option<HoldState> {
-    if wallet.holds.get(hold).is_some() {
-        return Some(HoldState::Open);
-    }
-    wallet.memory.ended_hold(hold).map(|ended| ended.state)
+    find_hold(wallet, hold).ok().map(|(_, state)| state)
 }
 
 /// What `WALLET.GET` shows.
@@ -85,22 +86,23 @@ pub(in crate::domain) fn wallet_view(wallet: &Wallet) -> WalletView {
 }
 
 /// An open hold, or what is remembered of one that is done.
-fn find_hold(wallet: &Wallet, id: &OpId) -> Result<HoldView, No> {
-    if let Some(hold) = wallet.holds.get(id) {
-        return Ok(hold_view(wallet, id, hold, HoldState::Open));
-    }
-    let ended = wallet.memory.ended_hold(id).ok_or(Refusal::NoHold)?;
-    Ok(hold_view(wallet, id, &ended.hold, ended.state))
+fn find_hold<'w>(wallet: &'w Wallet, id: &OpId) -> Result<(&'w Hold, HoldState), No> {
+    let found = match &wallet.memory.get(id).ok_or(Refusal::NoHold)?.role {
+        Role::OpenHold(number) => wallet.holds.get(*number).map(|hold| (hold, HoldState::Open)),
+        Role::EndedHold(ended) => Some((ended.hold.as_ref(), ended.state)),
+        _ => None,
+    };
+    Ok(found.ok_or(Refusal::NoHold)?)
 }
 
 /// A hold as shown, what it pins in burn order.
-fn hold_view(wallet: &Wallet, id: &OpId, hold: &Hold, state: HoldState) -> HoldView {
+fn hold_view(wallet: &Wallet, hold: &Hold, state: HoldState) -> HoldView {
     let pinned = wallet.grants.iter().filter_map(|grant| {
         let amount = hold.pinned(grant.terms.number);
         amount.is_positive().then(|| (grant.terms.op.clone(), amount))
     });
     HoldView {
-        hold: id.clone(),
+        hold: hold.id.clone(),
         state,
         amount: hold.amount,
         remaining: hold.remaining(),
@@ -117,7 +119,7 @@ fn hold_view(wallet: &Wallet, id: &OpId, hold: &Hold, state: HoldState) -> HoldV
 /// What became of an operation.
 fn op_view(wallet: &Wallet, op: &OpId, remembered: &Remembered) -> OpView {
     let (state, refundable) = match &remembered.role {
-        Role::OpenHold | Role::EndedHold(_) => (hold_state(wallet, op), None),
+        Role::OpenHold(_) | Role::EndedHold(_) => (hold_state(wallet, op), None),
         Role::Spend(spend) => (None, Some(spend.refundable())),
         Role::Plain | Role::TermsSet { .. } | Role::TopUp { .. } | Role::Refund => (None, None),
     };

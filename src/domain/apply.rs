@@ -6,11 +6,12 @@ use super::event::{Event, EventKind, HoldPlaced};
 use super::grant::Grants;
 use super::hold::{Hold, HoldNo, Holds};
 use super::id::OpId;
-use super::memory::{EndedHold, Memory, Remembered, Role, Spend};
+use super::kept_receipt::KeptReceipt;
+use super::memory::{self, EndedHold, Memory, MoneyIn, Remembered, Role, Spend};
 use super::outcome::{HoldState, Receipt, ReceiptStatus};
 use super::posting::{self, Posting, PostingKind, Step};
 use super::time::Timestamp;
-use super::wallet::{Figures, Status, Wallet};
+use super::wallet::{Figures, QuietUntil, Status, Wallet};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -56,6 +57,7 @@ impl Wallet {
             holds: Holds::default(),
             figures: Figures::default(),
             memory: Memory::default(),
+            quiet_until: QuietUntil(Timestamp::MAX),
         };
         let receipt = wallet.receipt(event);
         Ok((wallet, receipt))
@@ -82,9 +84,37 @@ impl Wallet {
         self.grants.drop_empty();
         self.seq = seq;
         self.time = event.at;
+        self.quiet_until = QuietUntil(self.quiet_after(event));
         let receipt = self.receipt(event);
-        self.remember(event, receipt, spend, ended)?;
+        self.remember(event, &receipt, spend, ended)?;
         Ok(receipt)
+    }
+
+    /// Until when nothing is due, after an event.
+    fn quiet_after(&self, event: &Event) -> Timestamp {
+        let known = self.quiet_until.0;
+        match &event.kind {
+            // What was due then has happened: look what comes next.
+            _ if event.at >= known => self.look_ahead(),
+            EventKind::HoldPlaced(placed) => known.min(placed.expires_at),
+            // These bring nothing nearer.
+            EventKind::HoldExtended { .. }
+            | EventKind::Captured { .. }
+            | EventKind::HoldVoided { .. }
+            | EventKind::Charged { .. } => known,
+            _ => self.look_ahead(),
+        }
+    }
+
+    fn look_ahead(&self) -> Timestamp {
+        let is_closing = matches!(self.status, Status::Closing { .. });
+        // When money that came back to an expired grant lapses, only the rules know.
+        if is_closing || self.grants.iter().any(|grant| grant.expired) {
+            return Timestamp::MIN;
+        }
+        let grants = self.grants.iter().filter_map(|grant| grant.terms.expires_at);
+        let hold = self.holds.next_expiry().map(|(at, _)| at);
+        grants.chain(hold).min().unwrap_or(Timestamp::MAX)
     }
 
     /// The open hold whose money the event moves.
@@ -232,14 +262,14 @@ impl Wallet {
     fn remember(
         &mut self,
         event: &Event,
-        receipt: Receipt,
+        receipt: &Receipt,
         spend: Option<Box<Spend>>,
         ended: Option<EndedHold>,
     ) -> Result<(), Misfit> {
         if let Some(mut ended) = ended {
             let hold = need(event.hold(), "a hold ends without an id")?;
             if ended.state == HoldState::Voided {
-                ended.void = Some(Box::new(receipt));
+                ended.void = Some(KeptReceipt::of(receipt));
             }
             let role = need(self.memory.role_mut(hold), "W5: a hold that nobody placed")?;
             *role = Role::EndedHold(Box::new(ended));
@@ -251,20 +281,23 @@ impl Wallet {
             (_, Some(spend)) => Role::Spend(spend),
             (EventKind::HoldPlaced(_), _) => Role::OpenHold(HoldNo(self.seq)),
             (EventKind::ToppedUp { amount, grant, .. }, _) => {
-                Role::TopUp { grant: Arc::clone(grant), amount: *amount, taken_back: Amount::ZERO }
+                let (grant, amount, taken_back) = (Arc::clone(grant), *amount, Amount::ZERO);
+                Role::TopUp(Box::new(MoneyIn { grant, amount, taken_back }))
             }
             (EventKind::Refunded { .. }, _) => Role::Refund,
             (EventKind::TermsSet(terms), _) => {
-                Role::TermsSet { status: self.status(), credit_limit: terms.credit_limit }
+                let (status, credit_limit) = (self.status(), terms.credit_limit);
+                Role::TermsSet(Box::new(memory::TermsSet { status, credit_limit }))
             }
             _ => Role::Plain,
         };
+        let receipt = KeptReceipt::of(receipt);
         let remembered = Remembered { request: event.request, at: event.at, receipt, role };
         need(self.memory.insert(op.clone(), remembered), "W5: the op id is taken")
     }
 
     /// What late captures and voids do to a hold that has expired.
-    fn settle_expired_hold(&mut self, event: &Event, receipt: Receipt) -> Result<(), Misfit> {
+    fn settle_expired_hold(&mut self, event: &Event, receipt: &Receipt) -> Result<(), Misfit> {
         match &event.kind {
             EventKind::Captured { hold, keep, late: true, .. } => {
                 let expired = need(self.memory.ended_hold_mut(hold), "no such expired hold")?;
@@ -278,7 +311,7 @@ impl Wallet {
             EventKind::HoldVoided { hold, .. } => {
                 let expired = need(self.memory.ended_hold_mut(hold), "no such expired hold")?;
                 expired.state = HoldState::Voided;
-                expired.void = Some(Box::new(receipt));
+                expired.void = Some(KeptReceipt::of(receipt));
             }
             _ => {}
         }

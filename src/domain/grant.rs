@@ -33,6 +33,8 @@ impl GrantTerms {
 /// Money that is left of a grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
+    /// Its number, as in its terms; here it is near at hand.
+    pub number: GrantNo,
     /// What never changes; shared with the operations that burned it.
     pub terms: Arc<GrantTerms>,
     /// What no hold pins.
@@ -84,12 +86,12 @@ impl Grants {
 
     /// The grant of that number, if anything is left of it.
     pub fn get(&self, number: GrantNo) -> Option<&Grant> {
-        self.0.iter().find(|grant| grant.terms.number == number)
+        self.0.iter().find(|grant| grant.number == number)
     }
 
     /// The grant of that number, to change.
     pub(super) fn get_mut(&mut self, number: GrantNo) -> Option<&mut Grant> {
-        self.0.iter_mut().find(|grant| grant.terms.number == number)
+        self.0.iter_mut().find(|grant| grant.number == number)
     }
 
     /// Adds an empty grant at its place in the burn order, unless it is there.
@@ -99,7 +101,8 @@ impl Grants {
         }
         let place = self.0.partition_point(|grant| grant.terms.burn_key() < terms.burn_key());
         let (free, pinned) = (Amount::ZERO, Amount::ZERO);
-        self.0.insert(place, Grant { terms: Arc::clone(terms), free, pinned, expired: false });
+        let (number, terms) = (terms.number, Arc::clone(terms));
+        self.0.insert(place, Grant { number, terms, free, pinned, expired: false });
     }
 
     /// Drops the grants with nothing left.

@@ -6,7 +6,8 @@ use super::command::RequestHash;
 use super::grant::GrantTerms;
 use super::hold::{Hold, HoldNo};
 use super::id::OpId;
-use super::outcome::{HoldState, Receipt, WalletStatus};
+use super::kept_receipt::KeptReceipt;
+use super::outcome::{HoldState, WalletStatus};
 use super::time::Timestamp;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -20,7 +21,7 @@ pub struct Remembered {
     /// When it was done.
     pub at: Timestamp,
     /// What it answered.
-    pub receipt: Receipt,
+    pub receipt: KeptReceipt,
     /// What later operations need to know of it.
     pub role: Role,
 }
@@ -31,12 +32,7 @@ pub enum Role {
     /// Nothing but its receipt.
     Plain,
     /// A change of terms, which answers with a balance.
-    TermsSet {
-        /// The wallet's status then.
-        status: WalletStatus,
-        /// The credit line since.
-        credit_limit: Amount,
-    },
+    TermsSet(Box<TermsSet>),
     /// The hold of this id is open: the wallet has it under this number.
     OpenHold(HoldNo),
     /// The hold of this id is done.
@@ -44,16 +40,29 @@ pub enum Role {
     /// Usage was charged.
     Spend(Box<Spend>),
     /// Money came in.
-    TopUp {
-        /// The grant it made.
-        grant: Arc<GrantTerms>,
-        /// How much it was.
-        amount: Amount,
-        /// How much of it was reversed or revoked since.
-        taken_back: Amount,
-    },
+    TopUp(Box<MoneyIn>),
     /// Usage was given back, perhaps as new grants.
     Refund,
+}
+
+/// What is remembered of a change of terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TermsSet {
+    /// The wallet's status then.
+    pub status: WalletStatus,
+    /// The credit line since.
+    pub credit_limit: Amount,
+}
+
+/// What is remembered of a top-up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoneyIn {
+    /// The grant it made.
+    pub grant: Arc<GrantTerms>,
+    /// How much it was.
+    pub amount: Amount,
+    /// How much of it was reversed or revoked since.
+    pub taken_back: Amount,
 }
 
 /// What is remembered of a hold that is done.
@@ -66,7 +75,7 @@ pub struct EndedHold {
     /// What it still held when it expired, less what was captured late.
     pub lapsed: Amount,
     /// What its void answered: voids are retried by the hold's id.
-    pub void: Option<Box<Receipt>>,
+    pub void: Option<KeptReceipt>,
 }
 
 /// Where the money of a capture or charge came from.
@@ -150,8 +159,8 @@ impl Memory {
 
     /// Counts what was taken back of a top-up. Other operations that make grants keep no count.
     pub(super) fn take_back(&mut self, op: &OpId, amount: Amount) -> Result<(), Overflow> {
-        if let Some(Role::TopUp { taken_back, .. }) = self.role_mut(op) {
-            *taken_back = taken_back.plus(amount)?;
+        if let Some(Role::TopUp(money_in)) = self.role_mut(op) {
+            money_in.taken_back = money_in.taken_back.plus(amount)?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ pub mod event;
 pub mod grant;
 pub mod hold;
 pub mod id;
+pub mod kept_receipt;
 pub mod memory;
 pub mod outcome;
 pub mod posting;

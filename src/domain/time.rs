@@ -11,6 +11,9 @@ pub struct Timestamp(i64);
 pub struct Span(i64);
 
 impl Timestamp {
+    /// Before all times.
+    pub const MIN: Self = Self(i64::MIN);
+
     /// The last moment that a caller may name: the end of the year 9999.
     pub const MAX: Self = Self(253_402_300_799_999);
 

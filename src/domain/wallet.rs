@@ -44,7 +44,21 @@ pub struct Wallet {
     pub(super) holds: Holds,
     pub(super) figures: Figures,
     pub(super) memory: Memory,
+    pub(super) quiet_until: QuietUntil,
 }
+
+/// A time before which nothing is due, so that most commands need not look. It may be too early,
+/// never too late; how early is no part of what a wallet is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct QuietUntil(pub(super) Timestamp);
+
+impl PartialEq for QuietUntil {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for QuietUntil {}
 
 /// Whether a wallet takes part in traffic, and what its closing does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use crate::codec::record::{Position, RecordError, RecordRef, Sums};
 use crate::domain::command::Request;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, EventKind};
 use crate::domain::grant::GrantTerms;
 use crate::domain::id::WalletId;
 use crate::domain::memory::Role;
@@ -134,6 +134,9 @@ impl LiveWallet {
 
     /// The terms of the grants that an event has burned.
     fn burned_by(&self, event: &Event) -> SmallVec<[Arc<GrantTerms>; 2]> {
+        if !matches!(event.kind, EventKind::Captured { .. } | EventKind::Charged { .. }) {
+            return SmallVec::new();
+        }
         let wallet = self.wallet.as_ref();
         let remembered = wallet.zip(event.op.as_ref()).and_then(|(w, op)| w.memory().get(op));
         match remembered.map(|remembered| &remembered.role) {

@@ -104,11 +104,14 @@ enum Resident {
     /// In memory, without an actor so far.
     Dormant(Box<LiveWallet>),
     /// Served by its actor.
-    Active {
-        addr: Addr<WalletActor>,
-        /// Requests that the actor has not answered yet.
-        in_flight: Rc<Cell<usize>>,
-    },
+    Active(Active),
+}
+
+/// The actor of a wallet.
+struct Active {
+    addr: Addr<WalletActor>,
+    /// Requests that the actor has not answered yet.
+    in_flight: Rc<Cell<usize>>,
 }
 
 /// The wallets of one arbiter.
@@ -198,36 +201,47 @@ impl Shard {
         if let Some(refusal) = self.refusal() {
             return self.deliver(reply_to, Outcome::Refused(refusal), BatchNo::NONE);
         }
-        let Some((addr, in_flight)) = self.actor(&request) else {
-            return self.deliver(reply_to, Outcome::Refused(Refusal::NoWallet), BatchNo::NONE);
+        let mut residents = self.residents.borrow_mut();
+        let active = match residents.get(&request.wallet) {
+            Some(Resident::Active(active)) => Some(active),
+            _ => self.activate(&request, &mut residents),
         };
-        if in_flight.get() >= self.settings.in_flight_max {
+        let Some(active) = active else {
+            drop(residents);
+            let refused = Outcome::Refused(Refusal::NoWallet);
+            return self.deliver(reply_to, refused, BatchNo::NONE);
+        };
+        let in_flight = active.in_flight.get();
+        if in_flight >= self.settings.in_flight_max {
+            drop(residents);
             return self.deliver(reply_to, Outcome::Refused(Refusal::Busy), BatchNo::NONE);
         }
-        in_flight.set(in_flight.get().saturating_add(1));
+        active.in_flight.set(in_flight.saturating_add(1));
         // `do_send` ignores the mailbox's bound; `in_flight` is the bound, and keeps the order.
         #[expect(clippy::disallowed_methods, reason = "the bound is kept above")]
-        addr.do_send(Execute { request, reply_to, now });
+        active.addr.do_send(Execute { request, reply_to, now });
     }
 
-    /// The actor of the wallet that a request is for, and its requests in flight; started if need
-    /// be. None when there is no such wallet and the request does not open one.
-    fn actor(self: &Rc<Self>, request: &Request) -> Option<(Addr<WalletActor>, Rc<Cell<usize>>)> {
-        let mut residents = self.residents.borrow_mut();
-        if let Some(Resident::Active { addr, in_flight }) = residents.get(&request.wallet) {
-            return Some((addr.clone(), Rc::clone(in_flight)));
-        }
-        let id = request.wallet.clone();
-        let live = match residents.remove(&id) {
+    /// Starts the actor of the wallet that a request is for. None when there is no such wallet and
+    /// the request does not open one.
+    fn activate<'r>(
+        self: &Rc<Self>,
+        request: &Request,
+        residents: &'r mut HashMap<WalletId, Resident>,
+    ) -> Option<&'r Active> {
+        let id = &request.wallet;
+        let live = match residents.remove(id) {
             Some(Resident::Dormant(live)) => *live,
             _ if matches!(request.command, Command::Open(_)) => LiveWallet::unopened(id.clone()),
             _ => return None,
         };
         let in_flight = Rc::new(Cell::new(0));
         let addr = WalletActor::new(live, Rc::clone(self), Rc::clone(&in_flight)).start();
-        let active = Resident::Active { addr: addr.clone(), in_flight: Rc::clone(&in_flight) };
-        residents.insert(id, active);
-        Some((addr, in_flight))
+        let active = Resident::Active(Active { addr, in_flight });
+        match residents.entry(id.clone()).insert(active).into_mut() {
+            Resident::Active(active) => Some(active),
+            Resident::Dormant(_) => None,
+        }
     }
 
     /// A wallet was opened: its record is in the filling batch, so that a walk over all wallets

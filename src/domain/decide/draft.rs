@@ -57,7 +57,7 @@ impl<'w> Draft<'w> {
 
     /// The free money of a grant after the postings so far.
     fn free_of(&self, grant: &Grant) -> Amount {
-        let moved = self.postings.iter().filter(|posting| posting.grant == grant.terms.number);
+        let moved = self.postings.iter().filter(|posting| posting.grant == grant.number);
         let moved = moved.map(|posting| match posting.kind.effect().free {
             Step::Up => posting.amount.pico(),
             Step::Down => posting.amount.pico().saturating_neg(),
@@ -80,7 +80,7 @@ impl<'w> Draft<'w> {
                 break;
             }
             let part = missing.min(self.free_of(grant));
-            self.post(kind, grant.terms.number, part)?;
+            self.post(kind, grant.number, part)?;
             missing = missing.less(part);
         }
         Ok(missing)
@@ -104,8 +104,8 @@ impl<'w> Draft<'w> {
     pub(super) fn burn_hold(&mut self, hold: &Hold, amount: Amount) -> Result<Amount, No> {
         let mut left = amount;
         for grant in self.wallet.grants.iter() {
-            let part = left.min(hold.pinned(grant.terms.number));
-            self.post(PostingKind::SpendPinned, grant.terms.number, part)?;
+            let part = left.min(hold.pinned(grant.number));
+            self.post(PostingKind::SpendPinned, grant.number, part)?;
             left = left.less(part);
         }
         let on_credit = left.min(hold.credit);
@@ -122,7 +122,7 @@ impl<'w> Draft<'w> {
             Amount::from_pico(of.map(|posting| posting.amount.pico()).sum())
         };
         for grant in self.wallet.grants.iter() {
-            let number = grant.terms.number;
+            let number = grant.number;
             let burned = taken(PostingKind::SpendPinned, number, &self.postings);
             let lapses = grant.lapses(now, rules.lapse_grace);
             let kind = if lapses { PostingKind::Lapse } else { PostingKind::Unpin };

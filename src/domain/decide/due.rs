@@ -16,6 +16,9 @@ use crate::domain::wallet::{Status, Wallet};
 pub(in crate::domain) fn next_due(wallet: &Wallet, now: Timestamp, rules: &Rules) -> Option<Event> {
     // A clock that was set back does not take the wallet with it.
     let now = now.max(wallet.time);
+    if now < wallet.quiet_until.0 {
+        return None;
+    }
     let hold = wallet.holds.next_expiry();
     let hold = hold.and_then(|(at, number)| Some((at, wallet.holds.get(number)?)));
     let grant = next_grant(wallet, rules);
@@ -56,7 +59,7 @@ fn closes(wallet: &Wallet) -> bool {
 
 /// The grant that expires next; the older one among equals.
 fn next_grant(wallet: &Wallet, rules: &Rules) -> Option<(Timestamp, GrantNo)> {
-    let due = |grant: &Grant| Some((grant.due(rules.lapse_grace)?, grant.terms.number));
+    let due = |grant: &Grant| Some((grant.due(rules.lapse_grace)?, grant.number));
     wallet.grants.iter().filter_map(due).min()
 }
 
@@ -71,6 +74,6 @@ fn expire_hold(wallet: &Wallet, hold: &Hold, at: Timestamp, rules: &Rules) -> Re
 fn expire_grant(wallet: &Wallet, number: GrantNo) -> Result<Postings, No> {
     let mut draft = Draft::new(wallet);
     let all = draft.figures.free;
-    draft.take_free(PostingKind::Expire, all, |grant| grant.terms.number == number)?;
+    draft.take_free(PostingKind::Expire, all, |grant| grant.number == number)?;
     draft.finish()
 }

@@ -56,16 +56,16 @@ pub(super) fn reverse(
     amount: Option<Amount>,
     note: &Note,
 ) -> Result<Decided, No> {
-    let Some(Role::TopUp { grant, amount: topped_up, taken_back }) = role(wallet, target) else {
+    let Some(Role::TopUp(money_in)) = role(wallet, target) else {
         return Err(Refusal::NoOp.into());
     };
-    let left = topped_up.less(*taken_back);
+    let left = money_in.amount.less(money_in.taken_back);
     let amount = amount.unwrap_or(left);
     if amount > left || amount.is_zero() {
         return Err(Refusal::OverRefund { refundable: left }.into());
     }
     let mut draft = Draft::new(wallet);
-    let of_it = |candidate: &Grant| candidate.terms.number == grant.number;
+    let of_it = |candidate: &Grant| candidate.number == money_in.grant.number;
     let owed = draft.take_free(PostingKind::Reverse, amount, of_it)?;
     draft.post_plain(PostingKind::ReverseDebt, owed)?;
     let kind = EventKind::Reversed { target: target.clone(), amount, note: note.clone() };
@@ -74,7 +74,7 @@ pub(super) fn reverse(
 
 /// `TOPUP.REVOKE`: takes back what no hold pins of the grants that an operation made.
 pub(super) fn revoke(wallet: &Wallet, target: &OpId, note: &Note) -> Result<Decided, No> {
-    if !matches!(role(wallet, target), Some(Role::TopUp { .. } | Role::Refund)) {
+    if !matches!(role(wallet, target), Some(Role::TopUp(_) | Role::Refund)) {
         return Err(Refusal::NoOp.into());
     }
     let mut draft = Draft::new(wallet);

@@ -74,7 +74,7 @@ pub(super) fn void(
         }
         Some(ended) => match (ended.state, &ended.void) {
             (_, Some(first)) => {
-                let replay = Receipt { replayed: true, ..**first };
+                let replay = Receipt { replayed: true, ..first.receipt() };
                 return Ok(Decided::Answer(Outcome::Receipt(replay)));
             }
             (HoldState::Expired, None) => Postings::new(),

@@ -40,12 +40,13 @@ pub(in crate::domain) fn replayed(
     request: &Request,
     remembered: &Remembered,
 ) -> Outcome {
-    if let Role::TermsSet { status, credit_limit } = remembered.role {
+    let receipt = remembered.receipt.receipt();
+    if let Role::TermsSet(set) = &remembered.role {
         return Outcome::Balance(Box::new(BalanceView {
             currency: wallet.opened.currency.clone(),
-            status,
-            balances: remembered.receipt.balances,
-            credit_limit,
+            status: set.status,
+            balances: receipt.balances,
+            credit_limit: set.credit_limit,
             replayed: true,
         }));
     }
@@ -55,7 +56,7 @@ pub(in crate::domain) fn replayed(
         _ => None,
     };
     let state = hold.and_then(|hold| hold_state(wallet, hold));
-    Outcome::Receipt(Receipt { replayed: true, state, ..remembered.receipt })
+    Outcome::Receipt(Receipt { replayed: true, state, ..receipt })
 }
 
 /// Where a hold is in its life now.
@@ -98,7 +99,7 @@ fn find_hold<'w>(wallet: &'w Wallet, id: &OpId) -> Result<(&'w Hold, HoldState),
 /// A hold as shown, what it pins in burn order.
 fn hold_view(wallet: &Wallet, hold: &Hold, state: HoldState) -> HoldView {
     let pinned = wallet.grants.iter().filter_map(|grant| {
-        let amount = hold.pinned(grant.terms.number);
+        let amount = hold.pinned(grant.number);
         amount.is_positive().then(|| (grant.terms.op.clone(), amount))
     });
     HoldView {
@@ -121,12 +122,12 @@ fn op_view(wallet: &Wallet, op: &OpId, remembered: &Remembered) -> OpView {
     let (state, refundable) = match &remembered.role {
         Role::OpenHold(_) | Role::EndedHold(_) => (hold_state(wallet, op), None),
         Role::Spend(spend) => (None, Some(spend.refundable())),
-        Role::Plain | Role::TermsSet { .. } | Role::TopUp { .. } | Role::Refund => (None, None),
+        Role::Plain | Role::TermsSet(_) | Role::TopUp(_) | Role::Refund => (None, None),
     };
     OpView {
         op: op.clone(),
         at: remembered.at,
-        receipt: Receipt { state, ..remembered.receipt },
+        receipt: Receipt { state, ..remembered.receipt.receipt() },
         refundable,
     }
 }

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 /// How many decimal places an amount has.
 const DECIMALS: usize = 12;
+/// So many digits of whole units and all decimals fit 64 bits.
+const SHORT: usize = 6;
 /// 10^-12 of the currency, counted in one whole unit of it.
 const UNIT: i128 = 1_000_000_000_000;
 /// The largest amount that a caller may state: 10^18 of the currency.
@@ -98,6 +100,9 @@ impl Amount {
         if whole.is_empty() || fraction.len() > DECIMALS {
             return Err(ParseAmountError::Malformed);
         }
+        if whole.len() <= SHORT {
+            return Self::parse_short(whole, fraction);
+        }
         let padding = std::iter::repeat_n(&b'0', DECIMALS.saturating_sub(fraction.len()));
         let mut pico: i128 = 0;
         for &byte in whole.iter().chain(fraction).chain(padding) {
@@ -110,29 +115,47 @@ impl Amount {
         if pico > STATED_MAX { Err(ParseAmountError::TooLarge) } else { Ok(Self(pico)) }
     }
 
-    /// Writes the amount as replies show it, into `out`: no trailing zeros, no exponent.
-    pub fn write_to(self, out: &mut Vec<u8>) {
-        if self.0 < 0 {
-            out.push(b'-');
+    /// Reads an amount of few digits: all of it fits 64 bits, where arithmetic costs little.
+    fn parse_short(whole: &[u8], fraction: &[u8]) -> Result<Self, ParseAmountError> {
+        let mut pico: u64 = 0;
+        for &byte in whole.iter().chain(fraction) {
+            if !byte.is_ascii_digit() {
+                return Err(ParseAmountError::Malformed);
+            }
+            pico = pico.saturating_mul(10).saturating_add(u64::from(byte.wrapping_sub(b'0')));
         }
+        for _ in fraction.len()..DECIMALS {
+            pico = pico.saturating_mul(10);
+        }
+        Ok(Self(i128::from(pico)))
+    }
+
+    /// Gives the text of the amount as replies show it to `take`, in parts that follow each other:
+    /// the sign, the whole units, the point and the zeros behind it, the other decimals. There are
+    /// no trailing zeros and no exponent.
+    pub fn with_text<T>(self, take: impl FnOnce([&[u8]; 4]) -> T) -> T {
+        let sign: &[u8] = if self.0 < 0 { b"-" } else { b"" };
         let magnitude = self.0.unsigned_abs();
-        let whole = magnitude.checked_div(UNIT.unsigned_abs()).unwrap_or_default();
-        let fraction = magnitude.checked_rem(UNIT.unsigned_abs()).unwrap_or_default();
-        let mut digits = itoa::Buffer::new();
-        // The common case fits 64 bits, where the division is several times cheaper.
-        match u64::try_from(whole) {
-            Ok(whole) => out.extend_from_slice(digits.format(whole).as_bytes()),
-            Err(_) => out.extend_from_slice(digits.format(whole).as_bytes()),
-        }
-        let Ok(fraction) = u64::try_from(fraction) else { return };
+        let unit = UNIT.unsigned_abs();
+        let (mut whole_digits, mut digits) = (itoa::Buffer::new(), itoa::Buffer::new());
+        // The common case fits 64 bits, where a division is several times cheaper.
+        let short = u64::try_from(magnitude).ok().zip(u64::try_from(unit).ok());
+        let (whole, fraction) = if let Some((magnitude, unit)) = short {
+            let whole = magnitude.checked_div(unit).unwrap_or_default();
+            (whole_digits.format(whole), magnitude.checked_rem(unit).unwrap_or_default())
+        } else {
+            let whole = magnitude.checked_div(unit).unwrap_or_default();
+            let fraction = magnitude.checked_rem(unit).unwrap_or_default();
+            (whole_digits.format(whole), u64::try_from(fraction).unwrap_or_default())
+        };
         if fraction == 0 {
-            return;
+            return take([sign, whole.as_bytes(), b"", b""]);
         }
-        let text = digits.format(fraction).as_bytes();
-        out.push(b'.');
-        out.extend(std::iter::repeat_n(b'0', DECIMALS.saturating_sub(text.len())));
-        let last = text.iter().rposition(|&digit| digit != b'0').unwrap_or_default();
-        out.extend_from_slice(text.get(..=last).unwrap_or(text));
+        let decimals = digits.format(fraction).as_bytes();
+        let point = b".00000000000".get(..=DECIMALS.saturating_sub(decimals.len()));
+        let last = decimals.iter().rposition(|&digit| digit != b'0').unwrap_or_default();
+        let decimals = decimals.get(..=last).unwrap_or(decimals);
+        take([sign, whole.as_bytes(), point.unwrap_or_default(), decimals])
     }
 }
 
@@ -143,9 +166,11 @@ fn in_range(pico: &i128) -> bool {
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = Vec::with_capacity(48);
-        self.write_to(&mut text);
-        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        self.with_text(|parts| {
+            parts.into_iter().try_for_each(|part| {
+                f.write_str(std::str::from_utf8(part).map_err(|_| fmt::Error)?)
+            })
+        })
     }
 }
 
@@ -170,6 +195,9 @@ mod tests {
             ("007", "7"),
             ("0.000000000001", "0.000000000001"),
             ("1.000000000000", "1"),
+            ("999999.999999999999", "999999.999999999999"),
+            ("1000000.000000000001", "1000000.000000000001"),
+            ("18446744.073709551616", "18446744.073709551616"),
             ("1000000000000000000", "1000000000000000000"),
         ] {
             assert_eq!(read.parse::<Amount>().unwrap().to_string(), printed);

@@ -110,15 +110,17 @@ impl KeptReceipt {
     fn push(&mut self, figure: Amount) {
         let pico = figure.pico();
         let mut rest = (pico.unsigned_abs() << 1) | u128::from(pico.is_negative());
-        loop {
-            let low = u8::try_from(rest & 0x7f).unwrap_or_default();
+        // Until 64 bits are left, which is soon; those cost a fraction.
+        while u64::try_from(rest).is_err() {
+            self.0.push(u8::try_from(rest & 0x7f).unwrap_or_default() | 0x80);
             rest >>= 7;
-            if rest == 0 {
-                self.0.push(low);
-                return;
-            }
-            self.0.push(low | 0x80);
         }
+        let mut rest = u64::try_from(rest).unwrap_or_default();
+        while rest > 0x7f {
+            self.0.push(u8::try_from(rest & 0x7f).unwrap_or_default() | 0x80);
+            rest >>= 7;
+        }
+        self.0.push(u8::try_from(rest).unwrap_or_default());
     }
 }
 

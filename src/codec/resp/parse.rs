@@ -104,6 +104,9 @@ impl ProtocolError {
     }
 }
 
+/// How far the end of a line is looked for byte by byte.
+const NEAR: usize = 6;
+
 /// Where an argument lies.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
@@ -301,7 +304,10 @@ impl Parser {
     /// Looks for `end` where no call has looked before.
     fn find(&mut self, buf: &[u8], end: u8) -> Option<usize> {
         let from = self.searched;
-        let found = memchr(end, buf.get(from..)?).map(|offset| from + offset);
+        let rest = buf.get(from..)?;
+        // The end of a length is a few bytes away, where a plain loop is faster than any search.
+        let near = rest.iter().take(NEAR).position(|&byte| byte == end);
+        let found = near.or_else(|| memchr(end, rest)).map(|offset| from + offset);
         self.searched = found.unwrap_or(buf.len());
         found
     }
@@ -320,6 +326,14 @@ impl Parser {
 /// Reads a decimal as Redis does: no blanks, plus signs or leading zeros.
 fn decimal(digits: Option<&[u8]>) -> Option<i64> {
     let digits = digits?;
+    // Most lengths have one digit or two.
+    match *digits {
+        [one @ b'0'..=b'9'] => return Some(i64::from(one - b'0')),
+        [ten @ b'1'..=b'9', one @ b'0'..=b'9'] => {
+            return Some(i64::from(ten - b'0') * 10 + i64::from(one - b'0'));
+        }
+        _ => {}
+    }
     let unsigned = digits.strip_prefix(b"-").unwrap_or(digits);
     match unsigned {
         [b'0'] if unsigned.len() == digits.len() => return Some(0),

@@ -67,15 +67,13 @@ impl<'a> Writer<'a> {
 
     /// An amount, as a bulk string.
     pub fn amount(&mut self, amount: Amount) {
-        let start = self.out.len();
-        amount.write_to(self.out);
-        let length = self.out.len().saturating_sub(start);
-        // The length is known only now: write the header behind the digits, then swap the two.
-        self.header(b'$', length);
-        if let Some(both) = self.out.get_mut(start..) {
-            both.rotate_left(length);
-        }
-        self.out.extend_from_slice(b"\r\n");
+        amount.with_text(|parts| {
+            self.header(b'$', parts.iter().map(|part| part.len()).sum());
+            for part in parts {
+                self.out.extend_from_slice(part);
+            }
+            self.out.extend_from_slice(b"\r\n");
+        });
     }
 
     /// The header of a map of `pairs` keys and values; in RESP2 an array of both.
@@ -120,6 +118,11 @@ impl<'a> Writer<'a> {
     }
 
     fn header(&mut self, kind: u8, count: usize) {
+        // Most lengths have one digit.
+        if let Some(digit) = u8::try_from(count).ok().filter(|count| *count < 10) {
+            self.out.extend_from_slice(&[kind, b'0' | digit, b'\r', b'\n']);
+            return;
+        }
         self.out.push(kind);
         self.line(itoa::Buffer::new().format(count).as_bytes());
     }

@@ -222,26 +222,21 @@ impl Traffic {
         op.write(&self.ids, ttl_ms, out, &mut self.word);
     }
 
-    /// Judges the answer to an attempt that came behind another: it must be the same receipt.
-    fn judge_again(&mut self, op: &Op, first: Option<u64>, verdict: Verdict) -> Verdict {
-        match (first, verdict) {
-            // The first one was declined or refused, which is not remembered: decided afresh.
-            (None, verdict) => verdict,
-            (Some(first), Verdict::Accepted { receipt, replayed: true }) if receipt == first => {
+    /// Judges the answer to an attempt that came behind one that was accepted: it must be the same
+    /// receipt. (A decline or an error is not remembered: behind it, all is decided afresh.)
+    fn judge_again(&mut self, op: &Op, earlier: u64, verdict: Verdict) -> Verdict {
+        let wrong = |what: &str| Verdict::Wrong(format!("{}: a retry {what}", op.name(&self.ids)));
+        match verdict {
+            Verdict::Accepted { receipt, replayed: true } if receipt == earlier => {
                 self.recorder.replays += 1;
                 Verdict::Repeated
             }
-            (Some(_), Verdict::Accepted { replayed: true, .. }) => {
-                Verdict::Wrong(format!("{}: a retry got another receipt", op.name(&self.ids)))
+            Verdict::Accepted { replayed: true, .. } => wrong("got another receipt"),
+            Verdict::Accepted { replayed: false, .. } => {
+                wrong("was taken for a new command, it may have been done twice")
             }
-            (Some(_), Verdict::Accepted { replayed: false, .. }) => Verdict::Wrong(format!(
-                "{}: a retry was taken for a new command, it may have been done twice",
-                op.name(&self.ids)
-            )),
-            (Some(_), Verdict::Declined(reason)) => {
-                Verdict::Wrong(format!("{}: a retry was declined: {reason}", op.name(&self.ids)))
-            }
-            (Some(_), verdict) => verdict,
+            Verdict::Declined(reason) => wrong(&format!("was declined: {reason}")),
+            verdict => verdict,
         }
     }
 }
@@ -277,26 +272,33 @@ impl Work for Traffic {
     ) -> Result<()> {
         let compares = op.attempt != Attempt::First || self.draw.has_retries();
         let verdict = judge::judge(&op, &self.ids, answer, compares);
-        let verdict = match op.attempt {
-            Attempt::First | Attempt::FirstOfTwo => verdict,
-            Attempt::Second => {
-                let first = self.twins.remove(&op.number).flatten();
-                self.judge_again(&op, first, verdict)
-            }
-            Attempt::Late { receipt } => self.judge_again(&op, Some(receipt), verdict),
+        // The receipt of an earlier attempt, if that had one.
+        let earlier = match op.attempt {
+            Attempt::First | Attempt::FirstOfTwo => None,
+            Attempt::Second => self.twins.remove(&op.number).flatten(),
+            Attempt::Late { receipt } => Some(receipt),
+        };
+        let verdict = match earlier {
+            Some(earlier) => self.judge_again(&op, earlier, verdict),
+            None => verdict,
         };
         self.recorder.answered(op.kind, times, &verdict)?;
-        if op.attempt == Attempt::FirstOfTwo {
-            let accepted = if let Verdict::Accepted { receipt, .. } = verdict {
-                self.accept(&op, times, then);
-                Some(receipt)
-            } else {
-                // What becomes of it, the second attempt decides.
-                None
-            };
-            self.twins.insert(op.number, accepted);
-        } else {
-            self.conclude(op, times, &verdict, then);
+        match op.attempt {
+            Attempt::FirstOfTwo => {
+                let accepted = if let Verdict::Accepted { receipt, .. } = verdict {
+                    self.accept(&op, times, then);
+                    Some(receipt)
+                } else {
+                    // What becomes of it, the second attempt decides.
+                    None
+                };
+                self.twins.insert(op.number, accepted);
+            }
+            // It is accounted for already, however this attempt ended.
+            Attempt::Second | Attempt::Late { .. } if earlier.is_some() => {}
+            Attempt::First | Attempt::Second | Attempt::Late { .. } => {
+                self.conclude(op, times, &verdict, then);
+            }
         }
         Ok(())
     }

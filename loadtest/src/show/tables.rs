@@ -127,7 +127,7 @@ pub(crate) fn counts(findings: &Findings) -> Table {
     table
 }
 
-fn latencies(findings: &Findings) -> Table {
+pub(crate) fn latencies(findings: &Findings) -> Table {
     let header = ["latency", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
     let mut table = table(&header);
     for (what, of) in &findings.latency {
@@ -145,7 +145,7 @@ fn latency_row(what: &str, of: &Percentiles) -> Vec<String> {
     [vec![what.to_owned()], shown.to_vec()].concat()
 }
 
-fn steps(ramp: &Ramped) -> Table {
+pub(crate) fn steps(ramp: &Ramped) -> Table {
     let mut table = table(&["ramp: offered a second", "accepted", "p50", "p99", "max", ""]);
     for step in &ramp.steps {
         let note = step.why_not.as_deref().unwrap_or("good");
@@ -160,7 +160,7 @@ fn steps(ramp: &Ramped) -> Table {
     table
 }
 
-fn phase_table(phases: &Phases) -> Table {
+pub(crate) fn phase_table(phases: &Phases) -> Table {
     let header =
         ["phase", "seconds", "offered/s", "accepted/s", "refused", "p50", "p99", "p99.9", "max"];
     let mut table = table(&header);
@@ -178,7 +178,7 @@ fn phase_table(phases: &Phases) -> Table {
     table
 }
 
-fn burst_table(phases: &Phases) -> Table {
+pub(crate) fn burst_table(phases: &Phases) -> Table {
     let mut table = table(&["burst from", "to", "drained after", "p99", "max"]);
     for burst in &phases.bursts {
         let drained = if burst.never_drained {
@@ -192,7 +192,7 @@ fn burst_table(phases: &Phases) -> Table {
     table
 }
 
-fn stages(stages: &[Stage]) -> Table {
+pub(crate) fn stages(stages: &[Stage]) -> Table {
     let mut table =
         table(&["server's stage, a batch", "count", "mean", "p50", "p90", "p99", "p99.9"]);
     for stage in stages {
@@ -204,7 +204,7 @@ fn stages(stages: &[Stage]) -> Table {
     table
 }
 
-fn disk_table(disk: &Disk) -> Table {
+pub(crate) fn disk_table(disk: &Disk) -> Table {
     let header = ["append + fdatasync", "bytes", "a second", "p50", "p90", "p99", "p99.9", "max"];
     let mut table = table(&header);
     for (what, probe) in [("plain file", &disk.plain_file), ("journal's store", &disk.journal)] {
@@ -216,7 +216,7 @@ fn disk_table(disk: &Disk) -> Table {
     table
 }
 
-fn cost_table(findings: &Findings, cost: &Cost) -> Table {
+pub(crate) fn cost_table(findings: &Findings, cost: &Cost) -> Table {
     let mut table = table(&["server's cost, an operation", ""]);
     let mut row = |what: &str, value: String| {
         table.add_row([what.to_owned(), value]);

@@ -73,7 +73,7 @@ struct Lapsing {
 /// The accounts of all wallets. Times are in nanoseconds from the start of the run.
 #[derive(Debug)]
 pub(crate) struct Accounts {
-    accounts: Vec<Account>,
+    by_wallet: Vec<Account>,
     lapsing: Vec<Lapsing>,
     is_sorted: bool,
 }
@@ -81,12 +81,12 @@ pub(crate) struct Accounts {
 impl Accounts {
     pub(crate) fn new(wallets: u32) -> Self {
         let wallets = usize::try_from(wallets).unwrap_or(usize::MAX);
-        Self { accounts: vec![Account::default(); wallets], lapsing: Vec::new(), is_sorted: true }
+        Self { by_wallet: vec![Account::default(); wallets], lapsing: Vec::new(), is_sorted: true }
     }
 
     fn change(&mut self, wallet: u32, change: impl FnOnce(&mut Account)) {
         let index = usize::try_from(wallet).unwrap_or(usize::MAX);
-        if let Some(account) = self.accounts.get_mut(index) {
+        if let Some(account) = self.by_wallet.get_mut(index) {
             change(account);
         }
     }
@@ -146,7 +146,7 @@ impl Accounts {
         arrived: u64,
     ) -> Option<Difference> {
         let index = usize::try_from(wallet).ok()?;
-        let account = self.accounts.get(index).copied().unwrap_or_default();
+        let account = self.by_wallet.get(index).copied().unwrap_or_default();
         let begin = self.lapsing.partition_point(|hold| hold.wallet < wallet);
         let end = self.lapsing.partition_point(|hold| hold.wallet <= wallet);
         let left = self.lapsing.get(begin..end).unwrap_or_default();

@@ -27,6 +27,9 @@ const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 a wallet differs, or an a
 2 the run could not be made; 3 the generator could not keep its own schedule, so that the figures \
 are not the server's.";
 
+const TRACE_EXIT_CODES: &str = "Exit codes: 0 every wallet is equal to the last digit; 1 a \
+wallet differs, or a request failed; 2 the run could not be made.";
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -37,7 +40,7 @@ pub(crate) enum Command {
     /// captures what was used. Requests leave when the trace says so, whether the server has
     /// answered the earlier ones or not, and latencies count from the time at which a command was
     /// due.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = TRACE_EXIT_CODES)]
     Trace(Box<TraceArgs>),
     /// Sends at one rate, whatever the answers.
     #[command(after_help = EXIT_CODES)]

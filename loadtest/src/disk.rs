@@ -16,7 +16,9 @@ use serde::Serialize;
 
 use crate::cli::DiskArgs;
 use crate::drive::nanos;
+use crate::identity::Identity;
 use crate::latencies::{Latencies, Percentiles, ms};
+use crate::observer::Seen;
 use crate::rounding::{fraction, length, ratio};
 
 /// What the folder that is written in and removed begins with.
@@ -63,9 +65,15 @@ pub(crate) fn probe(args: &DiskArgs) -> Result<()> {
     Ok(())
 }
 
-/// A short probe of a folder beside a run, with the bytes of a commit and a second that the run
-/// had.
-pub(crate) fn beside_a_run(dir: &Path, journal_bytes: Option<(u64, u64)>) -> Result<Disk> {
+/// A short probe of the server's data directory beside a run, with the bytes of a commit and a
+/// second that the run had; none if the directory is not on this machine.
+pub(crate) fn beside_a_run(identity: &Identity, seen: &Seen) -> Option<Disk> {
+    let data = identity.data.as_deref()?;
+    let probed = both(data, seen.journal);
+    probed.inspect_err(|error| eprintln!("purser-loadtest: no disk probe: {error:#}")).ok()
+}
+
+fn both(dir: &Path, journal_bytes: Option<(u64, u64)>) -> Result<Disk> {
     let (bytes, rate) = journal_bytes.unzip();
     let bytes = bytes.unwrap_or(USUAL_BYTES).max(1);
     Ok(Disk {
@@ -162,7 +170,7 @@ impl Probe {
 mod tests {
     use super::*;
 
-    const TWENTY: Extent = Extent { count: 20, time: Duration::from_secs(60) };
+    const TWENTY: Extent = Extent { count: 20, time: Duration::from_mins(1) };
 
     #[test]
     fn a_probe_measures_every_sync_and_leaves_nothing_behind() {

@@ -23,9 +23,8 @@ pub(crate) struct Identity {
 impl Identity {
     /// Asks the server.
     pub(crate) async fn of(client: &Client, address: &str) -> Self {
-        let info = match ask(client, &["INFO"]).await {
-            Some(Reply::Text(text)) => text,
-            _ => return Self::default(),
+        let Some(Reply::Text(info)) = ask(client, &["INFO"]).await else {
+            return Self::default();
         };
         let value = |name: &str| {
             let mut lines = info.lines().filter_map(|line| line.split_once(':'));

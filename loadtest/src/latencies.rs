@@ -6,9 +6,6 @@ use serde::Serialize;
 
 use crate::rounding::fraction;
 
-/// The percentiles of every report.
-const PERCENTILES: [f64; 7] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99];
-
 /// Durations, given in nanoseconds and kept in microseconds.
 #[derive(Debug, Clone)]
 pub(crate) struct Latencies(Histogram<u64>);
@@ -69,21 +66,19 @@ impl Latencies {
     }
 
     pub(crate) fn percentiles(&self) -> Percentiles {
-        let [p50_us, p75_us, p90_us, p95_us, p99_us, p999_us, p9999_us] =
-            PERCENTILES.map(|percent| self.percentile(percent));
-        let (count, max_us) = (self.count(), self.max());
-        let mean_us = if count == 0 { 0.0 } else { (self.0.mean() * 10.0).round() / 10.0 };
+        let at = |percent| self.percentile(percent);
+        let count = self.count();
         Percentiles {
             count,
-            mean_us,
-            p50_us,
-            p75_us,
-            p90_us,
-            p95_us,
-            p99_us,
-            p999_us,
-            p9999_us,
-            max_us,
+            mean_us: if count == 0 { 0.0 } else { (self.0.mean() * 10.0).round() / 10.0 },
+            p50_us: at(50.0),
+            p75_us: at(75.0),
+            p90_us: at(90.0),
+            p95_us: at(95.0),
+            p99_us: at(99.0),
+            p999_us: at(99.9),
+            p9999_us: at(99.99),
+            max_us: self.max(),
         }
     }
 

@@ -88,7 +88,7 @@ fn main() -> ExitCode {
 
 fn execute(command: &Command, settings: BTreeMap<String, String>) -> Result<Ending> {
     let load = match command {
-        Command::Trace(args) => return replay(args),
+        Command::Trace(args) => return replay(args, settings),
         Command::Disk(args) => return disk::probe(args).map(|()| Ending::Good),
         Command::Steady(args) => Load::steady(args),
         Command::Burst(args) => Load::burst(args),
@@ -157,10 +157,10 @@ fn settings(matches: &ArgMatches) -> BTreeMap<String, String> {
 }
 
 /// Replays a trace, and shows its report.
-fn replay(args: &TraceArgs) -> Result<Ending> {
+fn replay(args: &TraceArgs, settings: BTreeMap<String, String>) -> Result<Ending> {
     let rows = trace::read(&args.file, args.limit)?;
     let plan = plan::from_trace(&rows, args)?;
-    let report = runtime()?.block_on(run::replay(plan, args))?;
+    let report = runtime()?.block_on(run::replay(plan, args, settings))?;
     report.show(&args.run)?;
     Ok(if report.is_exact() { Ending::Good } else { Ending::Wrong })
 }

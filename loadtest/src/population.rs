@@ -232,7 +232,7 @@ impl Work for Checking<'_> {
     }
 
     fn write(&mut self, ask: &Ask, out: &mut Vec<u8>) {
-        drop(self.round.wallet_command(2, b"BALANCE", *ask, out));
+        self.round.wallet_command(2, b"BALANCE", *ask, out);
     }
 
     fn answered(

@@ -4,7 +4,9 @@
 //! of its own and ends as an outcome; the outcomes come together in one place, which owns the
 //! model and the tally.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -15,7 +17,10 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::cli::{RunArgs, TraceArgs};
 use crate::client::Client;
+use crate::disk;
+use crate::identity::Identity;
 use crate::model::Model;
+use crate::observer::Observer;
 use crate::pacer::Pacer;
 use crate::plan::Planned;
 use crate::progress;
@@ -26,10 +31,17 @@ use crate::server::Server;
 use crate::tally::Tally;
 use crate::wallets;
 
+/// A trace takes as long as it takes; what is observed ends with it.
+const OBSERVED_MAX: Duration = Duration::from_hours(24 * 365);
+
 /// Replays a plan against the server that the flags name.
-pub(crate) async fn replay(plan: Vec<Planned>, options: &TraceArgs) -> Result<Report> {
+pub(crate) async fn replay(
+    plan: Vec<Planned>,
+    options: &TraceArgs,
+    settings: BTreeMap<String, String>,
+) -> Result<Report> {
     against_a_server(&options.run, Report::is_exact, async |address| {
-        make(plan, options, address).await
+        make(plan, options, settings, address).await
     })
     .await
 }
@@ -39,14 +51,14 @@ pub(crate) async fn replay(plan: Vec<Planned>, options: &TraceArgs) -> Result<Re
 pub(crate) async fn against_a_server<T>(
     options: &RunArgs,
     is_fine: impl FnOnce(&T) -> bool,
-    make: impl AsyncFnOnce(&str) -> Result<T>,
+    work: impl AsyncFnOnce(&str) -> Result<T>,
 ) -> Result<T> {
     if let Some(address) = &options.server {
-        return unless_stopped(make(address)).await;
+        return unless_stopped(work(address)).await;
     }
     let mut server = Server::start(options).await?;
     let address = server.address().to_owned();
-    let made = unless_stopped(make(&address)).await;
+    let made = unless_stopped(work(&address)).await;
     let kept = if made.as_ref().is_ok_and(is_fine) { None } else { server.keep_data() };
     let stopped = server.stop().await;
     if let Some(folder) = kept {
@@ -57,6 +69,11 @@ pub(crate) async fn against_a_server<T>(
         (Ok(_), Err(end)) => Err(end),
         (Err(error), Err(end)) => Err(anyhow!("{error:#}; {end:#}")),
     }
+}
+
+/// The time now, as reports show it.
+pub(crate) fn made_at() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// The start of all names, made of the seed and the time if none is given.
@@ -78,7 +95,13 @@ async fn unless_stopped<T>(run: impl Future<Output = Result<T>>) -> Result<T> {
     }
 }
 
-async fn make(plan: Vec<Planned>, options: &TraceArgs, address: &str) -> Result<Report> {
+async fn make(
+    plan: Vec<Planned>,
+    options: &TraceArgs,
+    settings: BTreeMap<String, String>,
+    address: &str,
+) -> Result<Report> {
+    let made_at = made_at();
     let patience = Duration::from_millis(options.run.timeout);
     let prefix = prefix(&options.run);
     let context = Arc::new(Context {
@@ -96,7 +119,13 @@ async fn make(plan: Vec<Planned>, options: &TraceArgs, address: &str) -> Result<
 
     let planned = plan.len();
     let bar = progress::bar(count(planned), "requests")?;
-    let (tally, took) = send(&context, plan, &mut model, &bar).await?;
+    let identity = Identity::of(&context.client, address).await;
+    let answers = Arc::new(AtomicU64::new(0));
+    let start = Instant::now();
+    let watched = Arc::clone(&answers);
+    let observer = Observer::start(&identity, watched, start, Duration::ZERO, OBSERVED_MAX);
+    let (tally, took) = send(&context, plan, start, &mut model, &answers, &bar).await?;
+    let seen = observer.finish();
     bar.finish_and_clear();
     if tally.unknown > 0 {
         bail!(
@@ -110,7 +139,8 @@ async fn make(plan: Vec<Planned>, options: &TraceArgs, address: &str) -> Result<
     let bar = progress::bar(count(customers), "wallets compared")?;
     let (engine, differences) = wallets::compare(&context, &model, &bar).await?;
     bar.finish_and_clear();
-    Ok(Report::new(&report::Facts {
+    let disk = disk::beside_a_run(&identity, &seen);
+    Ok(Report::new(report::Facts {
         names: &context.names,
         currency: &options.run.currency,
         customers,
@@ -120,6 +150,13 @@ async fn make(plan: Vec<Planned>, options: &TraceArgs, address: &str) -> Result<
         computed: model.spent()?,
         engine,
         differences: &differences,
+        made_at,
+        seed: options.run.seed,
+        settings,
+        identity: &identity,
+        stopped_early: tally.requests() < count(planned),
+        seen,
+        disk,
     }))
 }
 
@@ -127,13 +164,15 @@ async fn make(plan: Vec<Planned>, options: &TraceArgs, address: &str) -> Result<
 async fn send(
     context: &Arc<Context>,
     plan: Vec<Planned>,
+    start: Instant,
     model: &mut Model,
+    answers: &AtomicU64,
     bar: &ProgressBar,
 ) -> Result<(Tally, Duration)> {
-    let mut tally = Tally::new()?;
+    let about = plan.last().map_or(Duration::ZERO, |last| last.at + last.work);
+    let mut tally = Tally::new(start, about)?;
     let enough = Arc::new(Notify::new());
     let (outcomes, mut ended) = mpsc::unbounded_channel();
-    let start = Instant::now();
     tokio::spawn(dispatch(Arc::clone(context), plan, start, outcomes, Arc::clone(&enough)));
     while let Some(outcome) = ended.recv().await {
         match &outcome.ending {
@@ -144,6 +183,7 @@ async fn send(
             Ending::Declined { .. } | Ending::Refused { .. } => {}
         }
         tally.add(outcome)?;
+        answers.store(tally.all.count(), Ordering::Relaxed);
         bar.inc(1);
         bar.set_message(format!("declined {}, late {}", tally.declines(), tally.late));
     }

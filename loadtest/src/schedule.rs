@@ -114,6 +114,7 @@ impl Iterator for Arrivals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rounding::count;
 
     const STEADY: Rate = Rate { per_second: 1_000.0, bursts: None };
 
@@ -135,9 +136,9 @@ mod tests {
         assert!((98_700..101_300).contains(&times.len()), "{}", times.len());
         let gaps: Vec<f64> =
             times.windows(2).map(|pair| fraction(pair[1] - pair[0]) / 1_000_000.0).collect();
-        let mean = gaps.iter().sum::<f64>() / fraction(gaps.len() as u64);
+        let mean = gaps.iter().sum::<f64>() / fraction(count(gaps.len()));
         let square = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>();
-        let deviation = (square / fraction(gaps.len() as u64)).sqrt();
+        let deviation = (square / fraction(count(gaps.len()))).sqrt();
         assert!((0.98..1.02).contains(&mean), "{mean}");
         assert!((0.97..1.03).contains(&deviation), "as large as the mean: {deviation}");
         // e^-1 of all gaps are longer than the mean, e^-3 longer than three of them.

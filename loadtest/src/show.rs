@@ -2,7 +2,7 @@
 
 mod chart;
 mod page;
-mod tables;
+pub(crate) mod tables;
 
 use std::io::{Write, stdout};
 use std::path::Path;
@@ -19,10 +19,15 @@ pub(crate) fn show(findings: &Findings, options: &RunArgs) -> Result<()> {
     if let Some(path) = &options.json {
         write(path, &serde_json::to_vec_pretty(findings).context("cannot write JSON")?)?;
     }
-    if let Some(path) = &options.report {
-        write(path, page::html(findings).as_bytes())?;
+    write_page(findings, options)
+}
+
+/// Writes the page, if the flags name a file for it.
+pub(crate) fn write_page(findings: &Findings, options: &RunArgs) -> Result<()> {
+    match &options.report {
+        Some(path) => write(path, page::html(findings).as_bytes()),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -36,7 +36,7 @@ struct Histogram {
 /// How long a stage took; percentiles are estimated within the buckets.
 #[derive(Debug, Clone, Serialize, PartialEq)]
 pub(crate) struct Stage {
-    pub(crate) stage: String,
+    pub(crate) name: String,
     pub(crate) count: u64,
     pub(crate) mean_us: f64,
     pub(crate) p50_us: f64,
@@ -108,7 +108,7 @@ pub(crate) fn between(before: &Metrics, after: &Metrics) -> Vec<Stage> {
             let mean = ratio(added.sum, added.count)?;
             let us = |quantile| (added.quantile(quantile) * 1e7).round() / 10.0;
             Some(Stage {
-                stage: stage.clone(),
+                name: stage.clone(),
                 count: whole(added.count),
                 mean_us: (mean * 1e7).round() / 10.0,
                 p50_us: us(0.5),
@@ -118,7 +118,7 @@ pub(crate) fn between(before: &Metrics, after: &Metrics) -> Vec<Stage> {
             })
         })
         .collect();
-    stages.sort_by_key(|stage| rank(&stage.stage));
+    stages.sort_by_key(|stage| rank(&stage.name));
     stages
 }
 
@@ -163,6 +163,7 @@ impl Histogram {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "what is compared is exact")]
 mod tests {
     use super::*;
 
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn only_what_came_in_between_counts() {
         let stages = between(&parse(BEFORE), &parse(AFTER));
-        let names: Vec<&str> = stages.iter().map(|stage| stage.stage.as_str()).collect();
+        let names: Vec<&str> = stages.iter().map(|stage| stage.name.as_str()).collect();
         assert_eq!(names, ["decide", "sync"], "in the order of the path");
         let sync = &stages[1];
         assert_eq!(sync.count, 100);

@@ -25,6 +25,7 @@ use crate::progress;
 use crate::ramp::{Ramp, Step};
 use crate::recorder::Recorder;
 use crate::rounding::{count, fraction, ratio};
+use crate::run;
 use crate::schedule::{Arrivals, Rate, SECOND};
 use crate::traffic::{Ids, Settling, Traffic};
 
@@ -71,7 +72,7 @@ impl<'a> Run<'a> {
 
     /// Makes the run.
     pub(crate) fn make(&self, settings: BTreeMap<String, String>) -> Result<Findings> {
-        let made_at = jiff::Timestamp::now().to_string();
+        let made_at = run::made_at();
         let mut traffic = self.traffic()?;
         self.open_wallets(&mut traffic)?;
         let (sent, ramped) = if let Shape::Ramp { .. } = self.load.shape {
@@ -82,10 +83,7 @@ impl<'a> Run<'a> {
         };
         self.settle(&mut traffic)?;
         let verified = if self.args().verify { Some(self.verify(&mut traffic)?) } else { None };
-        let disk = self.identity.data.as_deref().map(|data| {
-            let probed = disk::beside_a_run(data, sent.seen.journal);
-            probed.inspect_err(|error| eprintln!("purser-loadtest: no disk probe: {error:#}"))
-        });
+        let disk = disk::beside_a_run(self.identity, &sent.seen);
         let phases = self.load.rate().and_then(|rate| rate.bursts).map(|bursts| {
             let windows = bursts.windows(sent.to);
             bursts::phases(&sent.recorder.series, &windows, nanos(self.args().warmup), sent.to)
@@ -131,7 +129,7 @@ impl<'a> Run<'a> {
                 points: recorder.series.points(),
             },
             stages: seen.stages,
-            disk: disk.and_then(Result::ok),
+            disk,
             cost: seen.server,
             generator_cost: seen.generator,
             memory: seen.memory,

@@ -176,12 +176,11 @@ impl Traffic {
                     then.push(Then { after, op: Op { attempt: Attempt::Late { receipt }, ..op } });
                 }
             }
-            Verdict::Declined(_) => self.put_back(&op),
             // A hold must be settled in the end.
             Verdict::NotNow(_) if matches!(op.kind, Kind::Capture | Kind::Void) => {
                 self.later(op, times.sent);
             }
-            Verdict::NotNow(_) => self.put_back(&op),
+            Verdict::Declined(_) | Verdict::NotNow(_) => self.put_back(&op),
             Verdict::Unknown(_) => self.later(op, times.sent),
             Verdict::Read | Verdict::Repeated | Verdict::Refused(_) | Verdict::Wrong(_) => {}
         }

@@ -16,20 +16,22 @@ pub(crate) mod answer;
 pub(crate) mod command;
 mod queue;
 mod socket;
+mod work;
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::event::{Timespec, epoll};
 
 use crate::rounding::{count, length};
-use answer::{Answer, Stop};
+use answer::Stop;
 use queue::{Pending, Queue};
 use socket::{Socket, Waiting};
+pub(crate) use work::{Limits, Then, Times, Work};
 
 /// How many due commands a connection gets before the next one is used.
 const PER_WRITE: usize = 8;
@@ -41,67 +43,6 @@ const REOPEN_AFTER: u64 = 50_000_000;
 const SLEEP_MAX: u64 = 20_000_000;
 /// How many connections are looked after in one turn.
 const EVENTS: usize = 1024;
-
-/// When a command was due, sent and answered, in nanoseconds since the driver's start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Times {
-    pub(crate) due: u64,
-    pub(crate) sent: u64,
-    pub(crate) arrived: u64,
-}
-
-/// A command that follows from an answer: due so long after the answered one was.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Then<O> {
-    pub(crate) after: u64,
-    pub(crate) op: O,
-}
-
-/// What is sent, and what its answers mean.
-pub(crate) trait Work {
-    /// What a command was, while it is unanswered.
-    type Op: Copy;
-
-    /// Begins something new: the commands that go out one behind the other. None: all is begun.
-    fn begin(&mut self, ops: &mut Vec<Self::Op>);
-
-    /// Writes a command as RESP.
-    fn write(&mut self, op: &Self::Op, out: &mut Vec<u8>);
-
-    /// A command is handed to its connection. It could have been at `ready`: when it was due, or
-    /// when the answer came that it had to wait for.
-    fn sent(&mut self, _op: &Self::Op, _due: u64, _ready: u64, _now: u64) {}
-
-    /// Judges an answer; what it gives rise to goes to `then`.
-    fn answered(
-        &mut self,
-        op: Self::Op,
-        times: Times,
-        answer: Answer<'_>,
-        then: &mut Vec<Then<Self::Op>>,
-    ) -> Result<()>;
-
-    /// Nobody knows whether a command took effect: its connection was lost, or there was none.
-    fn lost(&mut self, op: Self::Op, sent: u64);
-
-    /// Called at every turn, with the time.
-    fn turn(&mut self, _now: u64) {}
-}
-
-/// When to stop.
-#[derive(Debug)]
-pub(crate) struct Limits<'a> {
-    /// Somebody wants the sending to end.
-    pub(crate) stop: &'a AtomicBool,
-    /// Nothing begins after that time, in nanoseconds.
-    pub(crate) end: u64,
-    /// The most unanswered commands.
-    pub(crate) in_flight_max: usize,
-    /// How long after the end an open loop that is behind may go on with its schedule.
-    pub(crate) overrun: Duration,
-    /// How long to wait for answers when nothing else is to be done.
-    pub(crate) patience: Duration,
-}
 
 /// Connections to one server, and the time.
 pub(crate) struct Driver<W: Work> {
@@ -178,7 +119,7 @@ impl<W: Work> Driver<W> {
                 self.finish(work, limits)?;
                 return Ok(given_up);
             }
-            self.send_due(work, &mut next, &mut arrivals, limits)?;
+            self.send_due(work, &mut next, &mut arrivals, limits);
             let pending = self.queue.next_due();
             if next.is_none() && pending.is_none() {
                 if self.in_flight == 0 {
@@ -267,7 +208,7 @@ impl<W: Work> Driver<W> {
         next: &mut Option<u64>,
         arrivals: &mut impl Iterator<Item = u64>,
         limits: &Limits<'_>,
-    ) -> Result<()> {
+    ) {
         let mut budget = PER_TURN;
         while budget > 0 && self.in_flight < limits.in_flight_max {
             let now = self.now();
@@ -297,12 +238,11 @@ impl<W: Work> Driver<W> {
                 }
             }
             if taken == 0 {
-                return Ok(());
+                return;
             }
             self.flush(slot, work);
             budget = budget.saturating_sub(taken);
         }
-        Ok(())
     }
 
     /// Fills a connection up to its depth: what had to wait first, then something new.

@@ -263,6 +263,7 @@ pub(crate) fn escape(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "what is compared is exact")]
 mod tests {
     use super::*;
 

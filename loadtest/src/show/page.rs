@@ -178,7 +178,7 @@ fn rate_over_time(findings: &Findings) -> Chart {
         Line { name: name.to_owned(), class, points: points.collect() }
     };
     let mut lines = vec![
-        line("offered", "c", |point| point.offered_per_s),
+        line("offered", "e", |point| point.offered_per_s),
         line("accepted", "a", |point| point.accepted_per_s),
     ];
     if findings.series.points.iter().any(|point| point.refused_per_s > 0.0) {
@@ -241,13 +241,15 @@ fn disk(findings: &Findings) -> String {
 }
 
 fn cost(findings: &Findings) -> String {
-    match &findings.cost {
-        Some(cost) => section("Cost", &tables::cost_table(findings, cost), ""),
-        None => {
-            let text = "Unknown: the server's process is not on this machine.";
-            format!("<section><h2>Cost</h2><p class=\"note\">{text}</p></section>\n")
-        }
-    }
+    let Some(cost) = &findings.cost else {
+        let text = "Unknown: the server's process is not on this machine.";
+        return format!("<section><h2>Cost</h2><p class=\"note\">{text}</p></section>\n");
+    };
+    section(
+        "Cost",
+        &tables::cost_table(cost, findings.generator_cost.as_ref(), findings.memory.as_ref()),
+        "",
+    )
 }
 
 fn machine(findings: &Findings) -> Table {

@@ -11,6 +11,7 @@ use crate::cost::Cost;
 use crate::disk::Disk;
 use crate::findings::{Ending, Findings, Ramped};
 use crate::latencies::{Percentiles, ms};
+use crate::observer::Memory;
 use crate::rounding::whole;
 use crate::stages::Stage;
 
@@ -24,21 +25,30 @@ pub(crate) fn text(findings: &Findings) -> String {
         parts.extend([phase_table(phases).to_string(), burst_table(phases).to_string()]);
     }
     parts.push(latencies(findings).to_string());
-    if findings.stages.is_empty() {
-        parts.push("stages: the server exports none (purser_stage_seconds)".to_owned());
-    } else {
-        parts.push(stages(&findings.stages).to_string());
-    }
-    parts.push(match &findings.disk {
-        Some(disk) => disk_table(disk).to_string(),
-        None => "disk: not probed, the server's data directory is not on this machine".to_owned(),
-    });
-    parts.push(match &findings.cost {
-        Some(cost) => cost_table(findings, cost).to_string(),
-        None => "cost: unknown, the server's process is not on this machine".to_owned(),
-    });
+    parts.push(outside(findings));
     parts.push(verdict(findings));
     parts.join("\n\n") + "\n"
+}
+
+/// What was seen from outside: the server's stages, the disk, the cost.
+pub(crate) fn outside(findings: &Findings) -> String {
+    let stages = if findings.stages.is_empty() {
+        "stages: the server exports none (purser_stage_seconds)".to_owned()
+    } else {
+        stages(&findings.stages).to_string()
+    };
+    let disk = match &findings.disk {
+        Some(disk) => disk_table(disk).to_string(),
+        None => "disk: not probed, the server's data directory is not on this machine".to_owned(),
+    };
+    let cost = match &findings.cost {
+        Some(cost) => {
+            let (generator, memory) = (findings.generator_cost.as_ref(), findings.memory.as_ref());
+            cost_table(cost, generator, memory).to_string()
+        }
+        None => "cost: unknown, the server's process is not on this machine".to_owned(),
+    };
+    [stages, disk, cost].join("\n\n")
 }
 
 /// What is wrong, if anything, and how it ended.
@@ -198,7 +208,7 @@ pub(crate) fn stages(stages: &[Stage]) -> Table {
     for stage in stages {
         let values = [stage.mean_us, stage.p50_us, stage.p90_us, stage.p99_us, stage.p999_us];
         let values = values.map(|us| ms(whole(us.round())));
-        let head = [stage.stage.clone(), HumanCount(stage.count).to_string()];
+        let head = [stage.name.clone(), HumanCount(stage.count).to_string()];
         table.add_row([head.as_slice(), values.as_slice()].concat());
     }
     table
@@ -216,7 +226,7 @@ pub(crate) fn disk_table(disk: &Disk) -> Table {
     table
 }
 
-pub(crate) fn cost_table(findings: &Findings, cost: &Cost) -> Table {
+pub(crate) fn cost_table(cost: &Cost, generator: Option<&Cost>, memory: Option<&Memory>) -> Table {
     let mut table = table(&["server's cost, an operation", ""]);
     let mut row = |what: &str, value: String| {
         table.add_row([what.to_owned(), value]);
@@ -232,10 +242,10 @@ pub(crate) fn cost_table(findings: &Findings, cost: &Cost) -> Table {
     let bytes = cost.bytes_written_per_op.map(|bytes| format!("{bytes:.0}"));
     row("bytes to the disk", bytes.unwrap_or_else(|| "unknown".to_owned()));
     row("cores used", format!("{:.2}", cost.cores_used));
-    if let Some(generator) = &findings.generator_cost {
+    if let Some(generator) = generator {
         row("generator's processor", format!("{:.2} µs", generator.us_per_op()));
     }
-    if let Some(memory) = &findings.memory {
+    if let Some(memory) = memory {
         let shown = |bytes| HumanBytes(bytes).to_string();
         row("memory before", shown(memory.before));
         row("memory at most", shown(memory.peak));

@@ -173,7 +173,9 @@ impl Op {
                 let command = begin(6, b"REFUND", out, word);
                 id(command.name(prefix, "-", self.hold.number).amount(amount));
             }
-            Kind::Balance => drop(begin(2, b"BALANCE", out, word)),
+            Kind::Balance => {
+                begin(2, b"BALANCE", out, word);
+            }
         }
     }
 }

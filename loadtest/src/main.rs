@@ -3,12 +3,20 @@
 //! It keeps its own exact account of every wallet, made of prices times tokens and of nothing that
 //! the engine said, and compares it with the engine's at the end, to the last digit.
 //!
-//! A run goes through the modules from top to bottom: [`cli`] reads the flags, [`trace`] the input,
-//! [`plan`] turns it into requests with a time each, [`server`] starts a purser if none is named,
-//! [`run`] opens the [`wallets`], sends the plan and compares, [`report`]
-//! prints. Below them lie [`request`] (the life of one request), [`model`] (the account kept
-//! here), [`tally`] (counts and latencies), [`pacer`] (the clock), and the RESP client: [`wire`],
-//! [`client`], [`connection`], [`resp`]. Apart from all that stands [`disk`], the disk probe.
+//! There are two engines below one roof ([`cli`], [`run`], [`server`], [`identity`]):
+//!
+//! - A replay of a trace: [`trace`] reads the input, [`plan`] turns it into requests with a time
+//!   each, [`request`] is the life of one, in a task of its own, on the RESP client of [`client`],
+//!   [`connection`], [`resp`] and [`wire`], woken by [`pacer`]; [`wallets`], [`model`] and [`tally`]
+//!   keep the accounts, [`report`] shows them.
+//! - The synthetic profiles: [`load`] says what is asked for, [`synthetic`] makes the run.
+//!   [`drive`] is the lean engine with an open and a closed loop, [`schedule`] says when work
+//!   begins; [`traffic`] is what is sent and [`population`] what is asked of every wallet;
+//!   [`accounts`] is the account kept here; [`recorder`], [`series`], [`bursts`] and [`ramp`] are
+//!   what is measured.
+//!
+//! Both are looked at from outside by [`observer`] ([`cost`], [`stages`]) and [`disk`], and end as
+//! [`findings`], which [`show`] makes tables, JSON and a page of.
 
 mod accounts;
 mod bursts;

@@ -14,7 +14,7 @@
 use purser::domain::amount::Amount;
 
 /// How far the clocks may drift apart during a hold, in nanoseconds.
-const CLOCK_SLACK: u64 = 100_000_000;
+pub(crate) const CLOCK_SLACK: u64 = 100_000_000;
 
 /// What a wallet's balance says, in 10^-12 of the currency.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

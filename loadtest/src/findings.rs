@@ -124,6 +124,8 @@ pub(crate) struct Differing {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Validity {
     pub(crate) valid: bool,
+    /// All of the schedule was sent, if not in time.
+    pub(crate) complete: bool,
     pub(crate) reasons: Vec<String>,
     /// How late commands were handed over that could have been earlier.
     pub(crate) generator_lag: Percentiles,
@@ -151,13 +153,15 @@ impl Validity {
             reasons
                 .push("the most unanswered commands were reached, and sending waited".to_owned());
         }
-        Self { valid: reasons.is_empty(), reasons, generator_lag: lag, lag_allowed_us }
+        let complete = not_sent == 0 && !was_full;
+        Self { valid: reasons.is_empty(), complete, reasons, generator_lag: lag, lag_allowed_us }
     }
 
     /// A closed loop has no schedule to keep.
     pub(crate) fn of_closed() -> Self {
         let generator_lag = Percentiles::default();
-        Self { valid: true, reasons: Vec::new(), generator_lag, lag_allowed_us: 0 }
+        let reasons = Vec::new();
+        Self { valid: true, complete: true, reasons, generator_lag, lag_allowed_us: 0 }
     }
 }
 

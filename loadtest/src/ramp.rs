@@ -11,7 +11,7 @@ pub(crate) struct Step {
     pub(crate) rate: f64,
     pub(crate) accepted_per_s: f64,
     pub(crate) latency: Percentiles,
-    /// Its 99th percentile stayed under the bound, nothing was refused, and the generator kept up.
+    /// Its 99th percentile stayed under the bound, nothing was refused, and all of it was sent.
     pub(crate) is_good: bool,
     /// Why not, in words.
     pub(crate) why_not: Option<String>,

@@ -302,6 +302,7 @@ fn findings(facts: Facts<'_>) -> Findings {
         stopped_early: facts.stopped_early,
         validity: Validity {
             valid: reason.is_none(),
+            complete: true,
             reasons: reason.into_iter().collect(),
             generator_lag: lag,
             lag_allowed_us: LAG_MAX_US,

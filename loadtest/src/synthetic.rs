@@ -251,8 +251,11 @@ impl<'a> Run<'a> {
             Some(format!("p99 {}", ms(latency.p99_us)))
         } else if refused > 0 {
             Some(format!("{refused} commands were refused"))
+        } else if !sent.validity.complete {
+            Some("the generator could not send all of it".to_owned())
         } else {
-            sent.validity.reasons.first().cloned()
+            // A generator that was only late has made the latencies worse, not better.
+            None
         };
         let seconds = self.args().duration.as_secs_f64();
         let accepted_per_s = ratio(fraction(sent.recorder.accepted), seconds).unwrap_or_default();

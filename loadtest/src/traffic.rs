@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, CLOCK_SLACK};
 use crate::drive::answer::Answer;
 use crate::drive::{Then, Times, Work};
 use crate::recorder::Recorder;
@@ -240,6 +240,19 @@ impl Traffic {
     }
 }
 
+/// An extension that came when its hold may have expired is told so: an answer like a decline.
+fn expired(op: &Op, times: Times, verdict: Verdict) -> Verdict {
+    let may_have = times.arrived.saturating_add(CLOCK_SLACK) >= op.hold.earliest;
+    match verdict {
+        Verdict::Refused(what)
+            if op.kind == Kind::Extend && may_have && what.contains(": HOLDDONE state=expired") =>
+        {
+            Verdict::Declined("HOLDDONE".to_owned())
+        }
+        verdict => verdict,
+    }
+}
+
 impl Work for Traffic {
     type Op = Op;
 
@@ -271,6 +284,7 @@ impl Work for Traffic {
     ) -> Result<()> {
         let compares = op.attempt != Attempt::First || self.draw.has_retries();
         let verdict = judge::judge(&op, &self.ids, answer, compares);
+        let verdict = expired(&op, times, verdict);
         // The receipt of an earlier attempt, if that had one.
         let earlier = match op.attempt {
             Attempt::First | Attempt::FirstOfTwo => None,

@@ -81,17 +81,17 @@ fn cards(findings: &Findings) -> String {
     });
     let mut cards = vec![
         (tables::per_second(findings.rates.accepted_per_s), offered),
-        (ms(all.p50_us), "latency p50".to_owned()),
-        (ms(all.p99_us), "latency p99".to_owned()),
-        (ms(all.p999_us), "latency p99.9".to_owned()),
+        (brief(all.p50_us), "latency p50".to_owned()),
+        (brief(all.p99_us), "latency p99".to_owned()),
+        (brief(all.p999_us), "latency p99.9".to_owned()),
     ];
     if let Some(cost) = &findings.cost {
         cards.push((format!("{:.1} µs", cost.us_per_op()), "server CPU an operation".to_owned()));
     }
     if let Some(disk) = &findings.disk {
         let latency = &disk.journal.latency;
-        let p99 = format!("journal's sync p50; p99 {}", ms(latency.p99_us));
-        cards.push((ms(latency.p50_us), p99));
+        let p99 = format!("journal's sync p50; p99 {}", brief(latency.p99_us));
+        cards.push((brief(latency.p50_us), p99));
     }
     if let Some(verified) = &findings.verified {
         let equal = verified.wallets.saturating_sub(verified.different);
@@ -109,6 +109,13 @@ fn cards(findings: &Findings) -> String {
     }
     html.push_str("</div>\n");
     html
+}
+
+/// Microseconds as milliseconds, in three digits.
+fn brief(us: u64) -> String {
+    let ms = fraction(us) / 1_000.0;
+    let decimals = if us < 10_000 { 2 } else { usize::from(us < 100_000) };
+    format!("{ms:.decimals$} ms")
 }
 
 fn by_percentile(findings: &Findings) -> Chart {

@@ -121,28 +121,28 @@ impl<W: Work> Driver<W> {
             }
             self.send_due(work, &mut next, &mut arrivals, limits);
             let pending = self.queue.next_due();
-            if next.is_none() && pending.is_none() {
-                if self.in_flight == 0 {
-                    return Ok(0);
-                }
-                if self.now().saturating_sub(heard) > nanos(limits.patience) {
-                    self.give_up(work);
-                    return Ok(0);
-                }
+            let is_full = self.in_flight >= limits.in_flight_max;
+            self.was_full |= is_full;
+            let is_all_sent = next.is_none() && pending.is_none();
+            if is_all_sent && self.in_flight == 0 {
+                return Ok(0);
+            }
+            let silence = self.now().saturating_sub(heard);
+            if (is_all_sent || is_full) && silence > nanos(limits.patience) {
+                self.give_up(work);
+                heard = self.now();
+                continue;
             }
             let until = match (next, pending) {
                 (Some(next), Some(pending)) => next.min(pending),
                 (next, pending) => next.or(pending).unwrap_or(u64::MAX),
             };
-            let is_full = self.in_flight >= limits.in_flight_max;
-            self.was_full |= is_full;
             if self.wait(if is_full { u64::MAX } else { until })? {
                 heard = self.now();
             }
             let ready = std::mem::take(&mut self.ready);
             for &slot in &ready {
                 self.receive(slot, work)?;
-                self.take_up(None);
             }
             self.ready = ready;
         }
@@ -178,7 +178,6 @@ impl<W: Work> Driver<W> {
             let ready = std::mem::take(&mut self.ready);
             for &slot in &ready {
                 self.receive(slot, work)?;
-                self.take_up(Some(self.now()));
                 self.refill(slot, work, depth, limits);
             }
             if ready.is_empty() {
@@ -311,7 +310,7 @@ impl<W: Work> Driver<W> {
         }
     }
 
-    /// Reads what is there, and has the answers judged.
+    /// Reads what is there, has the answers judged, and queues what follows from them.
     fn receive(&mut self, slot: usize, work: &mut W) -> Result<()> {
         let now = self.now();
         let Some(Slot::Open(socket)) = self.slots.get_mut(slot) else { return Ok(()) };
@@ -328,11 +327,10 @@ impl<W: Work> Driver<W> {
                     };
                     self.in_flight = self.in_flight.saturating_sub(1);
                     let times = Times { due, sent, arrived: now };
-                    let first = self.then.len();
                     work.answered(op, times, answer, &mut self.then)?;
-                    // From here on `after` is the due time itself.
-                    for then in self.then.get_mut(first..).unwrap_or_default() {
-                        then.after = then.after.saturating_add(due);
+                    for Then { after, op } in self.then.drain(..) {
+                        let due = due.saturating_add(after);
+                        self.queue.push(Pending { due, ready: due.max(now), op });
                     }
                 }
                 Err(Stop::Incomplete) => break,
@@ -343,15 +341,6 @@ impl<W: Work> Driver<W> {
         socket.keep(left);
         self.flush(slot, work);
         Ok(())
-    }
-
-    /// Puts what follows from answers into the queue. A closed loop that has its own pace wants
-    /// it as soon as it may be.
-    fn take_up(&mut self, closed: Option<u64>) {
-        let now = closed.unwrap_or_else(|| self.now());
-        for Then { after: due, op } in self.then.drain(..) {
-            self.queue.push(Pending { due, ready: due.max(now), op });
-        }
     }
 
     /// The connection for what is due now: the next one that is open, in turn.

@@ -1,13 +1,19 @@
 //! The command line: every flag with its unit and its default.
 
+mod synthetic;
+mod values;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use purser::domain::amount::Amount;
 
-/// The longest that a wallet or op id may be is 64 bytes; the rest of it is ours.
-const PREFIX_LENGTH_MAX: usize = 40;
+pub(crate) use synthetic::{
+    BurstArgs, DiskArgs, HotArgs, LoadArgs, MaxArgs, MixArgs, OpenArgs, RampArgs, SpreadArgs,
+    SteadyArgs,
+};
+use values::{milliseconds, prefix, skew, speed};
 
 /// Drives a purser server with load, and checks every balance to the last digit.
 #[derive(Debug, Parser)]
@@ -17,8 +23,12 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 every wallet is equal to the last digit; 1 a wallet \
-differs, or a request failed; 2 the run could not be made.";
+const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 a wallet differs, or an answer was wrong; \
+2 the run could not be made; 3 the generator could not keep its own schedule, so that the figures \
+are not the server's.";
+
+const TRACE_EXIT_CODES: &str = "Exit codes: 0 every wallet is equal to the last digit; 1 a \
+wallet differs, or a request failed; 2 the run could not be made.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -30,25 +40,36 @@ pub(crate) enum Command {
     /// captures what was used. Requests leave when the trace says so, whether the server has
     /// answered the earlier ones or not, and latencies count from the time at which a command was
     /// due.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = TRACE_EXIT_CODES)]
     Trace(Box<TraceArgs>),
-    /// Measures append + fdatasync on a plain file: what any durable figure must be held against.
+    /// Sends at one rate, whatever the answers.
+    #[command(after_help = EXIT_CODES)]
+    Steady(Box<SteadyArgs>),
+    /// Sends at a rate with bursts of a multiple of it, and reports calm, burst and drain apart.
+    #[command(after_help = EXIT_CODES)]
+    Burst(Box<BurstArgs>),
+    /// Looks for the highest rate whose 99th percentile stays under a bound.
+    #[command(after_help = EXIT_CODES)]
+    Ramp(Box<RampArgs>),
+    /// Sends at one rate, all to one wallet.
+    #[command(after_help = EXIT_CODES)]
+    Hot(Box<HotArgs>),
+    /// Sends at one rate to very many wallets, of which a few are busy.
+    #[command(after_help = EXIT_CODES)]
+    Spread(Box<SpreadArgs>),
+    /// Sends all kinds of commands in given shares; some holds are left to expire, some commands
+    /// are sent again.
+    #[command(after_help = EXIT_CODES)]
+    Mix(Box<MixArgs>),
+    /// Sends as fast as the server answers: so many unanswered commands on so many connections.
+    ///
+    /// The loop is closed: a server that stalls is sent nothing meanwhile, so these latencies say
+    /// nothing about what customers would see. It is for throughput and cost.
+    #[command(after_help = EXIT_CODES)]
+    Max(Box<MaxArgs>),
+    /// Measures append + fdatasync, on a plain file and in the journal's own store: what any
+    /// durable figure must be held against.
     Disk(DiskArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DiskArgs {
-    /// The folder to write in; best that of the server's data.
-    #[arg(value_name = "DIR", default_value = ".")]
-    pub(crate) dir: PathBuf,
-
-    /// How many bytes to append before each sync.
-    #[arg(long, value_name = "BYTES", default_value = "6144")]
-    pub(crate) bytes: usize,
-
-    /// How often.
-    #[arg(long, value_name = "N", default_value = "5000")]
-    pub(crate) count: u32,
 }
 
 #[derive(Debug, Args)]
@@ -88,12 +109,26 @@ pub(crate) struct TraceArgs {
     #[arg(long, value_name = "MS", default_value = "15", value_parser = milliseconds)]
     pub(crate) per_token: Duration,
 
+    /// How many customers there are, each with one wallet.
+    #[arg(long, value_name = "N", default_value = "100",
+          value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) customers: u32,
+
+    /// How many connections to send on.
+    #[arg(long, value_name = "N", default_value = "8",
+          value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) connections: u16,
+
+    /// Money that each wallet gets at the start, in its currency; a small one shows declines.
+    #[arg(long, value_name = "AMOUNT", default_value = "100")]
+    pub(crate) top_up: Amount,
+
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }
 
-/// What every profile needs: a server, customers with wallets, and where to report to.
-#[derive(Debug, Args)]
+/// What every profile needs: a server, and where to report to.
+#[derive(Debug, Clone, Args)]
 pub(crate) struct RunArgs {
     /// Use the server that runs at this address [default: start one].
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["purser", "data", "config"])]
@@ -112,27 +147,13 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// How many customers there are, each with one wallet.
-    #[arg(long, value_name = "N", default_value = "100",
-          value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub(crate) customers: u32,
-
     /// Seed of everything that is drawn: the same seed gives the same customer to each request.
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) seed: u64,
 
-    /// How many connections to send on.
-    #[arg(long, value_name = "N", default_value = "8",
-          value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    pub(crate) connections: u16,
-
     /// Currency of the wallets.
     #[arg(long, value_name = "CODE", default_value = "USD")]
     pub(crate) currency: String,
-
-    /// Money that each wallet gets at the start, in its currency; a small one shows declines.
-    #[arg(long, value_name = "AMOUNT", default_value = "100")]
-    pub(crate) top_up: Amount,
 
     /// How long a hold lives, in milliseconds of the server's clock, whatever the speed; a short
     /// one shows late captures.
@@ -155,41 +176,10 @@ pub(crate) struct RunArgs {
     /// Also write the report to this file, as JSON; amounts are strings [default: no].
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-}
 
-fn speed(text: &str) -> Result<f64, String> {
-    number(text, 0.001, 1_000_000.0)
-}
-
-fn skew(text: &str) -> Result<f64, String> {
-    number(text, 0.0, 10.0)
-}
-
-fn milliseconds(text: &str) -> Result<Duration, String> {
-    let ms = number(text, 0.0, 86_400_000.0)?;
-    Duration::try_from_secs_f64(ms / 1000.0).map_err(|error| error.to_string())
-}
-
-/// A finite number within bounds.
-fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(number) if (least..=most).contains(&number) => Ok(number),
-        Ok(_) | Err(_) => Err(format!("a number from {least} to {most} is needed")),
-    }
-}
-
-fn prefix(text: &str) -> Result<String, String> {
-    let fits = (1..=PREFIX_LENGTH_MAX).contains(&text.len())
-        && !text.starts_with('@')
-        && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'`'));
-    if fits {
-        Ok(text.to_owned())
-    } else {
-        Err(format!(
-            "1 to {PREFIX_LENGTH_MAX} printable ASCII characters without space and quotes, not \
-             beginning with @"
-        ))
-    }
+    /// Also write the report to this file, as one self-contained HTML page [default: no].
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[cfg(test)]

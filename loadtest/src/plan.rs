@@ -32,7 +32,7 @@ pub(crate) struct Planned {
 /// The plan that replays a trace, ordered by time.
 pub(crate) fn from_trace(rows: &[Row], args: &TraceArgs) -> Result<Vec<Planned>> {
     let prices = Prices { input: args.input_price, output: args.output_price };
-    let mut crowd = Crowd::new(args.run.customers, args.zipf, args.run.seed)?;
+    let mut crowd = Crowd::new(args.customers, args.zipf, args.run.seed)?;
     let start = rows.iter().map(|row| row.at).min().unwrap_or_default();
     let mut plan = Vec::with_capacity(rows.len());
     for row in rows {

@@ -5,21 +5,31 @@ use std::io::{Write, stdout};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, LineStyle, Table};
+use comfy_table::Table;
 use indicatif::HumanCount;
 use purser::domain::amount::Amount;
 use serde::Serialize;
 
 use crate::cli::RunArgs;
+use crate::disk::Disk;
+use crate::findings::{
+    Answers, Differing as Unequal, Findings, Rates, Series, VERSION, Validity, Verified,
+};
+use crate::identity::Identity;
+use crate::latencies::{Percentiles, ms};
+use crate::machine::{self, Machine, Purser};
 use crate::model::Difference;
+use crate::observer::Seen;
 use crate::request::Names;
-use crate::tally::{Latencies, Tally};
+use crate::rounding::{count, fraction, ratio};
+use crate::schedule::SECOND;
+use crate::show::{self, tables, tables::table};
+use crate::tally::Tally;
 
 /// How many differing wallets are shown.
 const DIFFERENCES_SHOWN: usize = 20;
 /// Above this lag, at the 99th percentile, the latencies are the generator's and not the server's.
-const LAG_MAX: Duration = Duration::from_millis(100);
+const LAG_MAX_US: u64 = 100_000;
 
 /// What a report is made of.
 #[derive(Debug)]
@@ -35,6 +45,13 @@ pub(crate) struct Facts<'a> {
     /// What was spent, as the engine's balances say.
     pub(crate) engine: Amount,
     pub(crate) differences: &'a [Difference],
+    pub(crate) made_at: String,
+    pub(crate) seed: u64,
+    pub(crate) settings: BTreeMap<String, String>,
+    pub(crate) identity: &'a Identity,
+    pub(crate) seen: Seen,
+    pub(crate) disk: Option<Disk>,
+    pub(crate) stopped_early: bool,
 }
 
 /// The result of a run; amounts are exact, in text.
@@ -67,17 +84,8 @@ pub(crate) struct Report {
     wallets_different: usize,
     /// The first of them.
     differences: Vec<Differing>,
-}
-
-/// Latencies in microseconds.
-#[derive(Debug, Serialize)]
-struct Percentiles {
-    count: u64,
-    p50_us: u64,
-    p90_us: u64,
-    p99_us: u64,
-    p999_us: u64,
-    max_us: u64,
+    /// The same and more, as all profiles report it.
+    run: Findings,
 }
 
 /// A wallet that differs.
@@ -91,7 +99,7 @@ struct Differing {
 }
 
 impl Report {
-    pub(crate) fn new(facts: &Facts<'_>) -> Self {
+    pub(crate) fn new(facts: Facts<'_>) -> Self {
         let tally = facts.tally;
         let wallet = |difference: &Difference| Differing {
             name: facts.names.wallet(difference.customer),
@@ -115,10 +123,10 @@ impl Report {
             failures: tally.troubles.clone(),
             retries: tally.retries,
             replayed: tally.replayed,
-            authorize: Percentiles::of(&tally.authorize),
-            capture: Percentiles::of(&tally.capture),
-            generator_lag: Percentiles::of(&tally.lag),
-            latencies_valid: tally.lag.percentile(99.0) <= LAG_MAX,
+            authorize: tally.authorize.percentiles(),
+            capture: tally.capture.percentiles(),
+            generator_lag: tally.lag.percentiles(),
+            latencies_valid: tally.lag.percentile(99.0) <= LAG_MAX_US,
             currency: facts.currency.to_owned(),
             spent_computed: facts.computed.to_string(),
             spent_engine: facts.engine.to_string(),
@@ -126,6 +134,7 @@ impl Report {
             wallets: facts.customers,
             wallets_different: facts.differences.len(),
             differences: facts.differences.iter().take(DIFFERENCES_SHOWN).map(wallet).collect(),
+            run: findings(facts),
         }
     }
 
@@ -143,19 +152,20 @@ impl Report {
             std::fs::write(path, json)
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
-        Ok(())
+        show::write_page(&self.run, options)
     }
 
     fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "{}\n", self.counts())?;
         writeln!(out, "{}\n", self.latencies())?;
+        writeln!(out, "{}\n", tables::outside(&self.run))?;
         if !self.latencies_valid {
             writeln!(
                 out,
                 "INVALID LATENCIES: the generator could not keep up with its own schedule (p99 of \
                  its lag {}, allowed {}). Lower --speed, or run it on a machine of its own.\n",
                 ms(self.generator_lag.p99_us),
-                ms(u64::try_from(LAG_MAX.as_micros()).unwrap_or(u64::MAX)),
+                ms(LAG_MAX_US),
             )?;
         }
         if self.requests < u64::try_from(self.planned).unwrap_or(u64::MAX) {
@@ -257,37 +267,74 @@ impl Report {
     }
 }
 
-impl Percentiles {
-    fn of(latencies: &Latencies) -> Self {
-        let at = |percent| micros(latencies.percentile(percent));
-        Self {
-            count: latencies.count(),
-            p50_us: at(50.0),
-            p90_us: at(90.0),
-            p99_us: at(99.0),
-            p999_us: at(99.9),
-            max_us: micros(latencies.max()),
-        }
+/// A replay, as all profiles report.
+fn findings(facts: Facts<'_>) -> Findings {
+    let tally = facts.tally;
+    let measured_s = facts.took.as_secs_f64();
+    let commands = tally.all.count();
+    let per_second = ratio(fraction(commands), measured_s).unwrap_or_default();
+    let lag = tally.lag.percentiles();
+    let reason = (lag.p99_us > LAG_MAX_US).then(|| {
+        let (lag, allowed) = (ms(lag.p99_us), ms(LAG_MAX_US));
+        format!("the generator was late by {lag} at the 99th percentile, {allowed} are allowed")
+    });
+    let unequal = |difference: &Difference| Unequal {
+        wallet: facts.names.wallet(difference.customer),
+        computed: format!("spent {}", difference.computed),
+        engine: format!("spent {}, held {}", difference.engine, difference.held),
+    };
+    let latency =
+        [("all", &tally.all), ("authorize", &tally.authorize), ("capture", &tally.capture)];
+    Findings {
+        version: VERSION,
+        profile: "trace",
+        made_at: facts.made_at,
+        seed: facts.seed,
+        prefix: facts.names.prefix.clone(),
+        settings: facts.settings,
+        machine: Machine::of_this(),
+        purser: Purser {
+            version: facts.identity.version.clone(),
+            commit: machine::commit(facts.identity.program.as_deref()),
+        },
+        warmup_s: 0.0,
+        measured_s,
+        stopped_early: facts.stopped_early,
+        validity: Validity {
+            valid: reason.is_none(),
+            complete: true,
+            reasons: reason.into_iter().collect(),
+            generator_lag: lag,
+            lag_allowed_us: LAG_MAX_US,
+        },
+        rates: Rates { offered_per_s: Some(per_second), accepted_per_s: per_second },
+        latency: latency.map(|(name, of)| (name.to_owned(), of.percentiles())).into(),
+        curve: tally.all.curve(),
+        answers: Answers {
+            offered: commands,
+            accepted: commands,
+            declined: tally.declined.clone(),
+            replays: tally.replayed,
+            failed: tally.refused + tally.contradictions,
+            failures: tally.troubles.clone(),
+            ..Answers::default()
+        },
+        phases: None,
+        ramp: None,
+        series: Series {
+            slice_s: fraction(tally.series.width) / fraction(SECOND),
+            points: tally.series.points(),
+        },
+        stages: facts.seen.stages,
+        disk: facts.disk,
+        cost: facts.seen.server,
+        generator_cost: facts.seen.generator,
+        memory: facts.seen.memory,
+        verified: Some(Verified {
+            wallets: count(facts.customers),
+            different: count(facts.differences.len()),
+            holds_left: 0,
+            differences: facts.differences.iter().take(DIFFERENCES_SHOWN).map(unequal).collect(),
+        }),
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Microseconds, shown as milliseconds.
-fn ms(us: u64) -> String {
-    format!("{}.{:03} ms", us / 1000, us % 1000)
-}
-
-/// A table whose first column is text and whose others are numbers.
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()))
-        .set_header(header.to_vec());
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
 }

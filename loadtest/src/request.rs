@@ -73,6 +73,10 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    pub(crate) const fn due(&self) -> Instant {
+        self.due
+    }
+
     /// How much later than due it was sent: the generator's own fault.
     pub(crate) fn lag(&self) -> Duration {
         self.sent.saturating_duration_since(self.due)

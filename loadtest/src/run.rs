@@ -4,52 +4,83 @@
 //! of its own and ends as an outcome; the outcomes come together in one place, which owns the
 //! model and the tally.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use tokio::signal::ctrl_c;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
-use crate::cli::RunArgs;
+use crate::cli::{RunArgs, TraceArgs};
 use crate::client::Client;
+use crate::disk;
+use crate::identity::Identity;
 use crate::model::Model;
+use crate::observer::Observer;
 use crate::pacer::Pacer;
 use crate::plan::Planned;
+use crate::progress;
 use crate::report::{self, Report};
 use crate::request::{Context, Ending, Names, Outcome};
+use crate::rounding::count;
 use crate::server::Server;
 use crate::tally::Tally;
 use crate::wallets;
 
-/// Makes a run against the server that the flags name, and shows its report.
-pub(crate) async fn against_a_server(plan: Vec<Planned>, options: &RunArgs) -> Result<Report> {
+/// A trace takes as long as it takes; what is observed ends with it.
+const OBSERVED_MAX: Duration = Duration::from_hours(24 * 365);
+
+/// Replays a plan against the server that the flags name.
+pub(crate) async fn replay(
+    plan: Vec<Planned>,
+    options: &TraceArgs,
+    settings: BTreeMap<String, String>,
+) -> Result<Report> {
+    against_a_server(&options.run, Report::is_exact, async |address| {
+        make(plan, options, settings, address).await
+    })
+    .await
+}
+
+/// Makes something against the server that the flags name, or against one that is started for it.
+/// The data of a run that was not fine is kept.
+pub(crate) async fn against_a_server<T>(
+    options: &RunArgs,
+    is_fine: impl FnOnce(&T) -> bool,
+    work: impl AsyncFnOnce(&str) -> Result<T>,
+) -> Result<T> {
     if let Some(address) = &options.server {
-        let report = unless_stopped(make(plan, options, address)).await?;
-        report.show(options)?;
-        return Ok(report);
+        return unless_stopped(work(address)).await;
     }
     let mut server = Server::start(options).await?;
     let address = server.address().to_owned();
-    let made = unless_stopped(make(plan, options, &address)).await;
-    let kept = match &made {
-        Ok(report) if report.is_exact() => None,
-        Ok(_) | Err(_) => server.keep_data(),
-    };
+    let made = unless_stopped(work(&address)).await;
+    let kept = if made.as_ref().is_ok_and(is_fine) { None } else { server.keep_data() };
     let stopped = server.stop().await;
     if let Some(folder) = kept {
         eprintln!("purser-loadtest: the server's data is kept in {}", folder.display());
     }
     match (made, stopped) {
-        (Ok(report), stopped) => {
-            report.show(options)?;
-            stopped.map(|()| report)
-        }
-        (Err(error), Ok(())) => Err(error),
+        (made, Ok(())) => made,
+        (Ok(_), Err(end)) => Err(end),
         (Err(error), Err(end)) => Err(anyhow!("{error:#}; {end:#}")),
     }
+}
+
+/// The time now, as reports show it.
+pub(crate) fn made_at() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// The start of all names, made of the seed and the time if none is given.
+pub(crate) fn prefix(options: &RunArgs) -> String {
+    options.prefix.clone().unwrap_or_else(|| {
+        format!("lt{}-{}", options.seed, jiff::Timestamp::now().as_millisecond())
+    })
 }
 
 /// Gives up at the second Ctrl-C, or when the program is told to end; the first Ctrl-C only stops
@@ -64,27 +95,37 @@ async fn unless_stopped<T>(run: impl Future<Output = Result<T>>) -> Result<T> {
     }
 }
 
-async fn make(plan: Vec<Planned>, options: &RunArgs, address: &str) -> Result<Report> {
-    let patience = Duration::from_millis(options.timeout);
-    let prefix = options.prefix.clone().unwrap_or_else(|| {
-        format!("lt{}-{}", options.seed, jiff::Timestamp::now().as_millisecond())
-    });
+async fn make(
+    plan: Vec<Planned>,
+    options: &TraceArgs,
+    settings: BTreeMap<String, String>,
+    address: &str,
+) -> Result<Report> {
+    let made_at = made_at();
+    let patience = Duration::from_millis(options.run.timeout);
+    let prefix = prefix(&options.run);
     let context = Arc::new(Context {
         client: Client::connect(address, options.connections, patience).await?,
         pacer: Pacer::start(),
         names: Names { prefix },
-        ttl_ms: options.ttl,
+        ttl_ms: options.run.ttl,
     });
     let customers = usize::try_from(options.customers).context("too many customers")?;
     let mut model = Model::new(customers);
 
-    let bar = progress(customers, "wallets opened")?;
-    wallets::open(&context, &mut model, &options.currency, options.top_up, &bar).await?;
+    let bar = progress::bar(count(customers), "wallets opened")?;
+    wallets::open(&context, &mut model, &options.run.currency, options.top_up, &bar).await?;
     bar.finish_and_clear();
 
     let planned = plan.len();
-    let bar = progress(planned, "requests")?;
-    let (tally, took) = send(&context, plan, &mut model, &bar).await?;
+    let bar = progress::bar(count(planned), "requests")?;
+    let identity = Identity::of(&context.client, address).await;
+    let answers = Arc::new(AtomicU64::new(0));
+    let start = Instant::now();
+    let watched = Arc::clone(&answers);
+    let observer = Observer::start(&identity, watched, start, Duration::ZERO, OBSERVED_MAX);
+    let (tally, took) = send(&context, plan, start, &mut model, &answers, &bar).await?;
+    let seen = observer.finish();
     bar.finish_and_clear();
     if tally.unknown > 0 {
         bail!(
@@ -95,12 +136,13 @@ async fn make(plan: Vec<Planned>, options: &RunArgs, address: &str) -> Result<Re
         );
     }
 
-    let bar = progress(customers, "wallets compared")?;
+    let bar = progress::bar(count(customers), "wallets compared")?;
     let (engine, differences) = wallets::compare(&context, &model, &bar).await?;
     bar.finish_and_clear();
-    Ok(Report::new(&report::Facts {
+    let disk = disk::beside_a_run(&identity, &seen);
+    Ok(Report::new(report::Facts {
         names: &context.names,
-        currency: &options.currency,
+        currency: &options.run.currency,
         customers,
         planned,
         tally: &tally,
@@ -108,6 +150,13 @@ async fn make(plan: Vec<Planned>, options: &RunArgs, address: &str) -> Result<Re
         computed: model.spent()?,
         engine,
         differences: &differences,
+        made_at,
+        seed: options.run.seed,
+        settings,
+        identity: &identity,
+        stopped_early: tally.requests() < count(planned),
+        seen,
+        disk,
     }))
 }
 
@@ -115,13 +164,15 @@ async fn make(plan: Vec<Planned>, options: &RunArgs, address: &str) -> Result<Re
 async fn send(
     context: &Arc<Context>,
     plan: Vec<Planned>,
+    start: Instant,
     model: &mut Model,
+    answers: &AtomicU64,
     bar: &ProgressBar,
 ) -> Result<(Tally, Duration)> {
-    let mut tally = Tally::new()?;
+    let about = plan.last().map_or(Duration::ZERO, |last| last.at + last.work);
+    let mut tally = Tally::new(start, about)?;
     let enough = Arc::new(Notify::new());
     let (outcomes, mut ended) = mpsc::unbounded_channel();
-    let start = Instant::now();
     tokio::spawn(dispatch(Arc::clone(context), plan, start, outcomes, Arc::clone(&enough)));
     while let Some(outcome) = ended.recv().await {
         match &outcome.ending {
@@ -132,6 +183,7 @@ async fn send(
             Ending::Declined { .. } | Ending::Refused { .. } => {}
         }
         tally.add(outcome)?;
+        answers.store(tally.all.count(), Ordering::Relaxed);
         bar.inc(1);
         bar.set_message(format!("declined {}, late {}", tally.declines(), tally.late));
     }
@@ -160,13 +212,4 @@ async fn dispatch(
             let _ = outcomes.send(context.make(number, request, due).await);
         });
     }
-}
-
-/// A progress bar on the terminal, if there is one.
-fn progress(length: usize, what: &str) -> Result<ProgressBar> {
-    let template = format!(
-        "{{bar:40}} {{human_pos}}/{{human_len}} {what}, {{elapsed}}, {{eta}} left  {{msg}}"
-    );
-    let style = ProgressStyle::with_template(&template).context("cannot make a progress bar")?;
-    Ok(ProgressBar::new(u64::try_from(length).unwrap_or(u64::MAX)).with_style(style))
 }

@@ -1,18 +1,18 @@
 //! Counts and latencies of a run.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
-use purser::domain::amount::{Amount, Overflow};
+use anyhow::Result;
+use purser::domain::amount::Amount;
 
+use crate::drive::nanos;
+use crate::latencies::Latencies;
 use crate::request::{Ending, Outcome, Step};
+use crate::series::Series;
 
 /// How many failures are kept in words.
 const TROUBLES_SHOWN: usize = 10;
-/// The longest latency that is told apart, in microseconds: one hour.
-const LONGEST_US: u64 = 3_600_000_000;
 
 /// What happened, added up.
 #[derive(Debug)]
@@ -32,14 +32,18 @@ pub(crate) struct Tally {
     pub(crate) replayed: u64,
     /// What became debt when it was captured.
     pub(crate) debt: Amount,
+    pub(crate) all: Latencies,
     pub(crate) authorize: Latencies,
     pub(crate) capture: Latencies,
     /// How late the generator itself was, with either command.
     pub(crate) lag: Latencies,
+    pub(crate) series: Series,
+    start: Instant,
 }
 
 impl Tally {
-    pub(crate) fn new() -> Result<Self> {
+    /// For a run that starts then and takes about so long.
+    pub(crate) fn new(start: Instant, about: Duration) -> Result<Self> {
         Ok(Self {
             captured: 0,
             declined: BTreeMap::new(),
@@ -52,20 +56,23 @@ impl Tally {
             retries: 0,
             replayed: 0,
             debt: Amount::ZERO,
+            all: Latencies::new()?,
             authorize: Latencies::new()?,
             capture: Latencies::new()?,
             lag: Latencies::new()?,
+            series: Series::new(nanos(about), false),
+            start,
         })
     }
 
-    pub(crate) fn add(&mut self, outcome: Outcome) -> Result<(), Overflow> {
+    pub(crate) fn add(&mut self, outcome: Outcome) -> Result<()> {
         if let Some(step) = outcome.steps.authorize {
-            self.authorize.add(step.latency());
-            self.add_step(step);
+            self.authorize.add(nanos(step.latency()));
+            self.add_step(step)?;
         }
         if let Some(step) = outcome.steps.capture {
-            self.capture.add(step.latency());
-            self.add_step(step);
+            self.capture.add(nanos(step.latency()));
+            self.add_step(step)?;
         }
         match outcome.ending {
             Ending::Captured(captured) => {
@@ -91,10 +98,15 @@ impl Tally {
         Ok(())
     }
 
-    fn add_step(&mut self, step: Step) {
-        self.lag.add(step.lag());
+    fn add_step(&mut self, step: Step) -> Result<()> {
+        let due = nanos(step.due().saturating_duration_since(self.start));
+        self.series.offer(due)?;
+        self.series.answer(due, due.saturating_add(nanos(step.latency())), true)?;
+        self.all.add(nanos(step.latency()));
+        self.lag.add(nanos(step.lag()));
         self.retries += u64::from(step.retries);
         self.replayed += u64::from(step.replayed);
+        Ok(())
     }
 
     fn trouble(&mut self, what: String) {
@@ -110,32 +122,5 @@ impl Tally {
     /// How many requests have ended.
     pub(crate) fn requests(&self) -> u64 {
         self.captured + self.declines() + self.refused + self.unknown
-    }
-}
-
-/// Durations, kept to three digits.
-#[derive(Debug)]
-pub(crate) struct Latencies(Histogram<u64>);
-
-impl Latencies {
-    fn new() -> Result<Self> {
-        Histogram::new_with_bounds(1, LONGEST_US, 3).map(Self).context("cannot make a histogram")
-    }
-
-    fn add(&mut self, duration: Duration) {
-        self.0.saturating_record(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
-    }
-
-    /// The duration that this share of all, in percent, does not exceed.
-    pub(crate) fn percentile(&self, percent: f64) -> Duration {
-        Duration::from_micros(self.0.value_at_percentile(percent))
-    }
-
-    pub(crate) fn max(&self) -> Duration {
-        Duration::from_micros(self.0.max())
-    }
-
-    pub(crate) fn count(&self) -> u64 {
-        self.0.len()
     }
 }

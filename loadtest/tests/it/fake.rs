@@ -1,7 +1,6 @@
 //! A purser made of a map, to test the load generator without a server, and with faults planted.
 //!
-//! It keeps money as `Amount` and knows only what a run asks for: opening, topping up, authorizing,
-//! capturing and balances, each with its replay by op id.
+//! It keeps money as `Amount` and knows only what a run asks for, each with its replay by op id.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -30,6 +29,12 @@ pub struct Faults {
     pub hide_late: bool,
     /// The n-th capture is refused.
     pub refuse_at: Option<u64>,
+    /// The n-th capture is charged twice, and says nothing of it.
+    pub charge_twice_at: Option<u64>,
+    /// The n-th command takes so long, and everything behind it waits.
+    pub stall_at: Option<(u64, Duration)>,
+    /// A command that comes again is done again.
+    pub forgetful: bool,
 }
 
 /// A running fake; its thread lives as long as the test process.
@@ -124,6 +129,11 @@ impl Bank {
         let due =
             |every: Option<u64>| every.is_some_and(|every| self.commands.is_multiple_of(every));
         let (hang_up, busy) = (due(self.faults.hang_up_every), due(self.faults.busy_every));
+        if let Some((at, pause)) = self.faults.stall_at
+            && at == self.commands
+        {
+            thread::sleep(pause);
+        }
         if busy {
             return Some("-BUSY come back later\r\n".to_owned());
         }
@@ -135,6 +145,9 @@ impl Bank {
         if let ["WALLET.OPEN", name, "CURRENCY", _] = words_ref {
             self.wallets.entry((*name).to_owned()).or_default();
             return map(&[("status", "open".to_owned())]);
+        }
+        if matches!(words_ref[0], "INFO" | "CONFIG") {
+            return "-ERR unknown command\r\n".to_owned();
         }
         let Some(wallet) = self.wallets.get_mut(words_ref[1]) else {
             return "-NOWALLET there is none\r\n".to_owned();
@@ -148,7 +161,8 @@ impl Bank {
             ]);
         }
         let id = words_ref[1 + words_ref.iter().position(|word| *word == "ID").unwrap()];
-        if let Some((first, reply)) = wallet.done.get(id) {
+        let known = wallet.done.get(id).filter(|_| !self.faults.forgetful);
+        if let Some((first, reply)) = known {
             return if first == words {
                 replayed(reply)
             } else {
@@ -179,6 +193,27 @@ impl Bank {
                 }
                 capture(wallet, hold, amount(3), self.faults, &now)
             }
+            ["EXTEND", _, hold, ..] => {
+                let amount = amount(3);
+                let Some(hold) = wallet.holds.get_mut(*hold) else {
+                    return "-HOLDDONE state=captured\r\n".to_owned();
+                };
+                hold.amount = hold.amount.plus(amount).unwrap();
+                wallet.receipt("extended", &[("amount", amount.to_string())])
+            }
+            ["VOID", _, hold, ..] => {
+                wallet.holds.remove(*hold);
+                wallet.receipt("voided", &[])
+            }
+            ["CHARGE", ..] => {
+                let amount = amount(2);
+                wallet.posted = wallet.posted.minus(amount).unwrap();
+                wallet.receipt("charged", &[("captured", amount.to_string())])
+            }
+            ["REFUND", ..] => {
+                wallet.posted = wallet.posted.plus(amount(3)).unwrap();
+                wallet.receipt("refunded", &[])
+            }
             other => panic!("the fake does not know {other:?}"),
         };
         wallet.done.insert(id.to_owned(), (words.to_vec(), reply.clone()));
@@ -193,12 +228,13 @@ fn capture(
     faults: Faults,
     now: &dyn Fn(Option<u64>) -> bool,
 ) -> String {
-    let late = wallet.holds[hold].expires <= Instant::now();
+    let late = wallet.holds.get(hold).is_some_and(|hold| hold.expires <= Instant::now());
     if !now(faults.leave_held_at) {
         wallet.holds.remove(hold);
     }
     let grain = Amount::from_pico(1);
     let taken = if now(faults.overcharge_at) { amount.plus(grain).unwrap() } else { amount };
+    let taken = if now(faults.charge_twice_at) { taken.plus(taken).unwrap() } else { taken };
     let from_funds = taken.min(wallet.posted);
     let debt = taken.minus(from_funds).unwrap();
     wallet.posted = wallet.posted.minus(from_funds).unwrap();

@@ -1,39 +1,22 @@
-//! Whole runs of the program against a fake server: what it must find, and what it must survive.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    unreachable_pub,
-    reason = "code of tests; what is wrong here must stop the test"
-)]
+//! Whole replays of a trace against a fake server: what they must find, and what they must survive.
 
-mod fake;
-
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::Duration;
 
-use fake::{Fake, Faults};
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::fake::{Fake, Faults};
+use crate::{path, run, text};
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/sample.csv");
 
-fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_purser-loadtest")).args(arguments).output().unwrap()
-}
-
 /// Replays the sample against a fake with these faults, hundreds of times faster than it was.
-fn replay(faults: Faults, more: &[&str]) -> (Fake, Output) {
+fn replay(faults: Faults, more: &[&str]) -> (Fake, std::process::Output) {
     let fake = Fake::start(faults);
     let address = fake.address.to_string();
     let usual = ["trace", SAMPLE, "--server", &address, "--speed", "300", "--customers", "20"];
     let output = run(&[&usual[..], more].concat());
     (fake, output)
-}
-
-fn text(output: &Output) -> String {
-    let both = [output.stdout.as_slice(), b"\n", output.stderr.as_slice()].concat();
-    String::from_utf8(both).unwrap()
 }
 
 /// The number or text in the row of the report that begins with `what`.
@@ -203,8 +186,4 @@ fn says_what_is_wrong_and_what_to_do() {
         assert_eq!(output.status.code(), Some(2), "{message}");
         assert!(message.contains(expected), "{message}");
     }
-}
-
-fn path(path: &Path) -> &str {
-    path.to_str().unwrap()
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use purser::domain::amount::Amount;
 
+use crate::compare::CompareArgs;
+
 /// The longest that a wallet or op id may be is 64 bytes; the rest of it is ours.
 const PREFIX_LENGTH_MAX: usize = 40;
 
@@ -20,6 +22,9 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "Exit codes: 0 every wallet is equal to the last digit; 1 a wallet \
 differs, or a request failed; 2 the run could not be made.";
 
+const COMPARE_EXIT_CODES: &str = "Exit codes: 0 every answer was right; 1 an answer or a balance \
+was wrong; 2 the comparison could not be made.";
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -32,6 +37,13 @@ pub(crate) enum Command {
     /// due.
     #[command(after_help = EXIT_CODES)]
     Trace(Box<TraceArgs>),
+    /// Measures purser beside Redis, PostgreSQL and TigerBeetle, in turn, on the same workload.
+    ///
+    /// Starts the servers that it finds, on loopback and in temporary folders, one at a time, and
+    /// stops them again. The loop is closed: it is for throughput and cost, not for what customers
+    /// would see while a server stalls.
+    #[command(after_help = COMPARE_EXIT_CODES)]
+    Compare(Box<CompareArgs>),
     /// Measures append + fdatasync on a plain file: what any durable figure must be held against.
     Disk(DiskArgs),
 }

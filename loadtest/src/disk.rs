@@ -13,6 +13,8 @@ use crate::cli::DiskArgs;
 
 /// The name of the file that is written and removed.
 const FILE: &str = "purser-disk-probe";
+/// The longest that is told apart, in microseconds.
+const LONGEST_US: u64 = 60_000_000;
 /// The percentiles that are shown.
 const PERCENTILES: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 100.0];
 
@@ -31,12 +33,12 @@ pub(crate) fn probe(args: &DiskArgs) -> Result<()> {
     Ok(())
 }
 
-fn measure(dir: &Path, bytes: usize, count: u32) -> Result<Probe> {
+pub(crate) fn measure(dir: &Path, bytes: usize, count: u32) -> Result<Probe> {
     let path = dir.join(FILE);
     let context = || format!("cannot write {}", path.display());
     let mut file = File::create(&path).with_context(context)?;
     let block = vec![0x5a; bytes];
-    let mut latencies = Histogram::new(3)?;
+    let mut latencies = histogram()?;
     let start = Instant::now();
     for _ in 0..count {
         let before = Instant::now();
@@ -49,9 +51,14 @@ fn measure(dir: &Path, bytes: usize, count: u32) -> Result<Probe> {
     Ok(Probe { latencies, took, bytes })
 }
 
+/// For microseconds. With bounds: one that grows does not grow for `saturating_record`.
+pub(crate) fn histogram() -> Result<Histogram<u64>> {
+    Histogram::new_with_bounds(1, LONGEST_US, 3).context("cannot make a histogram")
+}
+
 impl Probe {
     /// Milliseconds by percentile, and the rate.
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let value = |percentile: f64| {
             let micros =
                 Duration::from_micros(self.latencies.value_at_quantile(percentile / 100.0));
@@ -82,6 +89,19 @@ mod tests {
         let text = probe.text();
         assert!(text.starts_with("append of 512 bytes + fdatasync, 20 times: p50 "), "{text}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    /// The histogram was one that grows, which `saturating_record` does not let it do: all syncs
+    /// that took more than 2 ms were counted as 2 µs, and made a slow disk look fast.
+    #[test]
+    fn slow_syncs_are_not_counted_as_fast_ones() {
+        let mut latencies = histogram().unwrap();
+        for us in [300, 5_000, 900_000] {
+            latencies.saturating_record(us);
+        }
+        let text = Probe { latencies, took: Duration::from_secs(1), bytes: 1 }.text();
+        assert!(text.contains("p50 5.000 ms") || text.contains("p50 5.003 ms"), "{text}");
+        assert!(text.contains("max 900."), "{text}");
     }
 
     #[test]

@@ -8,10 +8,12 @@
 //! [`run`] opens the [`wallets`], sends the plan and compares, [`report`]
 //! prints. Below them lie [`request`] (the life of one request), [`model`] (the account kept
 //! here), [`tally`] (counts and latencies), [`pacer`] (the clock), and the RESP client: [`wire`],
-//! [`client`], [`connection`], [`resp`]. Apart from all that stands [`disk`], the disk probe.
+//! [`client`], [`connection`], [`resp`]. Apart from all that stand [`disk`], the disk
+//! probe, and [`compare`].
 
 mod cli;
 mod client;
+mod compare;
 mod connection;
 mod disk;
 mod model;
@@ -43,6 +45,7 @@ const FAILED: u8 = 2;
 fn main() -> ExitCode {
     let result = match &Cli::parse().command {
         Command::Trace(args) => replay(args).map(|report| report.is_exact()),
+        Command::Compare(args) => compare::compare(args),
         Command::Disk(args) => disk::probe(args).map(|()| true),
     };
     match result {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use purser::domain::amount::Amount;
 
+use crate::compare::CompareArgs;
 pub(crate) use synthetic::{
     BurstArgs, DiskArgs, HotArgs, LoadArgs, MaxArgs, MixArgs, OpenArgs, RampArgs, SpreadArgs,
     SteadyArgs,
@@ -29,6 +30,9 @@ are not the server's.";
 
 const TRACE_EXIT_CODES: &str = "Exit codes: 0 every wallet is equal to the last digit; 1 a \
 wallet differs, or a request failed; 2 the run could not be made.";
+
+const COMPARE_EXIT_CODES: &str = "Exit codes: 0 every answer was right; 1 an answer or a balance \
+was wrong; 2 the comparison could not be made.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -67,6 +71,13 @@ pub(crate) enum Command {
     /// nothing about what customers would see. It is for throughput and cost.
     #[command(after_help = EXIT_CODES)]
     Max(Box<MaxArgs>),
+    /// Measures purser beside Redis, PostgreSQL and TigerBeetle, in turn, on the same workload.
+    ///
+    /// Starts the servers that it finds, on loopback and in temporary folders, one at a time, and
+    /// stops them again. The loop is closed: it is for throughput and cost, not for what customers
+    /// would see while a server stalls.
+    #[command(after_help = COMPARE_EXIT_CODES)]
+    Compare(Box<CompareArgs>),
     /// Measures append + fdatasync, on a plain file and in the journal's own store: what any
     /// durable figure must be held against.
     Disk(DiskArgs),

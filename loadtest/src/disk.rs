@@ -83,6 +83,11 @@ fn both(dir: &Path, journal_bytes: Option<(u64, u64)>) -> Result<Disk> {
     })
 }
 
+/// A probe of a plain file, of so many syncs.
+pub(crate) fn short(dir: &Path, bytes: u64, count: u32) -> Result<Probe> {
+    plain_file(dir, bytes, Extent { count, time: Duration::from_mins(1) })
+}
+
 fn plain_file(dir: &Path, bytes: u64, extent: Extent) -> Result<Probe> {
     let folder = folder_in(dir)?;
     let path = folder.path().join("appended");
@@ -145,7 +150,7 @@ fn measure(
 
 impl Probe {
     /// Milliseconds by percentile, and the rate.
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let latency = &self.latency;
         let values = [
             ("p50", latency.p50_us),

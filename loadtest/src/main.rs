@@ -16,12 +16,14 @@
 //!   what is measured.
 //!
 //! Both are looked at from outside by [`observer`] ([`cost`], [`stages`]) and [`disk`], and end as
-//! [`findings`], which [`show`] makes tables, JSON and a page of.
+//! [`findings`], which [`show`] makes tables, JSON and a page of. Apart from all that stands
+//! [`compare`].
 
 mod accounts;
 mod bursts;
 mod cli;
 mod client;
+mod compare;
 mod connection;
 mod cost;
 mod disk;
@@ -94,10 +96,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// How a comparison ended.
+fn compared(is_right: bool) -> Ending {
+    if is_right { Ending::Good } else { Ending::Wrong }
+}
+
 fn execute(command: &Command, settings: BTreeMap<String, String>) -> Result<Ending> {
     let load = match command {
         Command::Trace(args) => return replay(args, settings),
         Command::Disk(args) => return disk::probe(args).map(|()| Ending::Good),
+        Command::Compare(args) => return Ok(compared(compare::compare(args)?)),
         Command::Steady(args) => Load::steady(args),
         Command::Burst(args) => Load::burst(args),
         Command::Ramp(args) => Load::ramp(args),

@@ -17,7 +17,7 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 
 /// How long a client may read nothing when the server stops.
@@ -38,7 +38,7 @@ pub(super) enum Life {
 pub(super) struct Connection {
     pub(super) id: u64,
     pub(super) client: Arc<Client>,
-    pub(super) stream: TcpStream,
+    stream: OwnedWriteHalf,
     /// Wakes the reader: replies have left, or the connection is to end.
     pub(super) changed: Notify,
     /// The reader waits for replies to leave.
@@ -63,7 +63,11 @@ struct State {
 }
 
 impl Connection {
-    pub(super) fn new(client: Arc<Client>, stream: TcpStream, home: Rc<Connections>) -> Rc<Self> {
+    pub(super) fn new(
+        client: Arc<Client>,
+        stream: OwnedWriteHalf,
+        home: Rc<Connections>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             id: client.id,
             client,

@@ -19,12 +19,13 @@ use crate::engine::ReplyTo;
 use crate::engine::directory::Cursor;
 use crate::engine::peers::Scan;
 use bytes::{Buf, BytesMut};
-use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 
 /// How many bytes are read at a time.
 const READ_BYTES: usize = 64 * 1024;
@@ -60,6 +61,7 @@ enum Pause {
 struct Reader {
     connection: Rc<Connection>,
     home: Rc<Connections>,
+    stream: OwnedReadHalf,
     input: BytesMut,
     parser: Parser,
     since: Instant,
@@ -77,7 +79,8 @@ async fn after(limit: Option<Duration>) {
 
 /// Serves a connection to its end.
 pub(super) async fn serve(home: Rc<Connections>, stream: TcpStream, client: Arc<Client>) {
-    let connection = Connection::new(Arc::clone(&client), stream, Rc::clone(&home));
+    let (incoming, outgoing) = stream.into_split();
+    let connection = Connection::new(Arc::clone(&client), outgoing, Rc::clone(&home));
     home.add(&connection);
     let config = &home.context.config;
     let limits =
@@ -85,6 +88,7 @@ pub(super) async fn serve(home: Rc<Connections>, stream: TcpStream, client: Arc<
     let reader = Reader {
         connection: Rc::clone(&connection),
         home: Rc::clone(&home),
+        stream: incoming,
         input: BytesMut::new(),
         parser: Parser::new(limits),
         since: Instant::now(),
@@ -106,8 +110,6 @@ impl Reader {
                     if !self.read().await {
                         break;
                     }
-                    // A client that always has more to say lets others speak.
-                    tokio::task::yield_now().await;
                 }
                 Pause::Replies => self.wait_for_replies().await,
                 Pause::Barrier(action) => {
@@ -118,6 +120,7 @@ impl Reader {
                 }
                 Pause::End => break,
             }
+            self.heed_kill();
             if self.connection.life() != Life::Open {
                 break;
             }
@@ -241,21 +244,16 @@ impl Reader {
             if self.input.capacity().saturating_sub(self.input.len()) < READ_BYTES / 4 {
                 self.input.reserve(READ_BYTES);
             }
-            match self.connection.stream.try_read_buf(&mut self.input) {
-                Ok(0) => return false,
-                Ok(_) => return true,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => {
-                    self.connection.kill();
-                    return false;
-                }
-            }
             let (limit, reason) = self.patience();
             tokio::select! {
-                ready = self.connection.stream.readable() => {
-                    if ready.is_err() {
-                        return false;
+                biased;
+                // It knows when the socket is empty without asking the system once more, and lets
+                // others speak when a client always has more to say.
+                read = self.stream.read_buf(&mut self.input) => {
+                    if read.is_err() {
+                        self.connection.kill();
                     }
+                    return read.is_ok_and(|bytes| bytes > 0);
                 }
                 () = after(limit) => {
                     if self.connection.is_drained() {

@@ -61,6 +61,27 @@ fn a_retry_beside_its_first_call_holds_once() {
     running.stop().unwrap();
 }
 
+/// The plans were made when the tables were empty, read them from end to end, and were kept while
+/// they grew: PostgreSQL lost every comparison by more than it deserved.
+#[test]
+fn keys_are_looked_up_in_an_index_from_the_first_call_on() {
+    let Some((_postgres, running, address)) = started(1) else { return };
+    let mut session = Session::open(address).unwrap();
+    for number in 0..20 {
+        session.query(&format!("SELECT authorize('w:000000000000', 'h{number}', 1)")).unwrap();
+    }
+    session.query("SELECT pg_stat_force_next_flush()").unwrap();
+    let scans = "SELECT sum(seq_scan)::text FROM pg_stat_user_tables WHERE relname <> 'wallets'";
+    let before = session.query(scans).unwrap().unwrap();
+    session.query("SELECT authorize('w:000000000000', 'last', 1)").unwrap();
+    session.query("SELECT pg_stat_force_next_flush()").unwrap();
+    assert_eq!(session.query(scans).unwrap().unwrap(), before);
+    let plan =
+        "EXPLAIN (FORMAT TEXT) SELECT receipt FROM operations WHERE wallet = 'w' AND id = 'x'";
+    assert!(!session.query(plan).unwrap().unwrap().contains("Seq Scan"));
+    running.stop().unwrap();
+}
+
 #[test]
 fn commits_are_synced_and_a_start_begins_with_fresh_wallets() {
     let Some((postgres, running, address)) = started(3) else { return };

@@ -1,6 +1,9 @@
 //! The functions, against a real server.
 use super::*;
 
+/// The first wallet, as SQL.
+const W: &str = "'w:000000000000'";
+
 /// A server with so many wallets, or nothing where PostgreSQL is not installed.
 fn started(wallets: u32) -> Option<(Postgres, Box<dyn Running>, SocketAddr)> {
     let Some(postgres) = Postgres::find(None, None).unwrap() else {
@@ -20,7 +23,6 @@ fn the_functions_keep_balances_and_count_nothing_twice() {
         Ok(receipt) => receipt.unwrap(),
         Err(error) => error.to_string(),
     };
-    const W: &str = "'w:000000000000'";
     for _ in 0..2 {
         assert_eq!(call(&format!("authorize({W}, 'h1', 300)")), "held 999999999700 300");
     }

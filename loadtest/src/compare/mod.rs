@@ -5,7 +5,8 @@
 //! [`postgres`]) is started for each measurement, alone, with fresh wallets, and [`drive`] sends the
 //! [`workload`] and checks the answers. [`redis_benchmark`] can send in its place, and
 //! [`tigerbeetle`] is measured by its own benchmark. What was [`measured`] goes to the [`report`].
-//! Below lie [`process`], [`cpu`] and [`resp_talk`].
+//! Below lie [`process`], [`cpu`],
+//! [`resp_server`] and [`resp_talk`].
 
 mod args;
 mod contest;
@@ -19,6 +20,7 @@ mod purser;
 mod redis;
 mod redis_benchmark;
 mod report;
+mod resp_server;
 mod resp_talk;
 mod shape;
 mod tigerbeetle;

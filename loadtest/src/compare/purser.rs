@@ -1,16 +1,15 @@
 //! purser, with its defaults.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow};
 use bytes::BytesMut;
-use rustix::process::Signal;
-use tempfile::TempDir;
 
 use super::peer::{About, Peer, Running};
-use super::process::{self, Process};
+use super::process;
+use super::resp_server::RespServer;
 use super::resp_talk::{self, Talk, whole};
 use super::workload::{Dialect, ESTIMATE, Kind, MONEY, Op, Reply, Totals, USED, wallet};
 use crate::resp;
@@ -50,16 +49,11 @@ impl Peer for Purser {
     }
 
     fn start(&self, dir: Option<&Path>, wallets: u32, _: u16) -> Result<Box<dyn Running>> {
-        let folder = process::folder(dir, NAME)?;
-        let (address, http) = (process::free_port()?, process::free_port()?);
-        let mut command = Command::new(&self.program);
-        command.arg("--data").arg(folder.path().join("data"));
-        command.args(["--resp", &address.to_string(), "--http", &http.to_string()]);
-        let log = folder.path().join("log");
-        let mut process = Process::start(NAME, &mut command, log, Signal::TERM)?;
-        let mut talk = process.wait_until(|| {
-            let mut talk = Talk::open(address)?;
-            talk.ask(&["PING"]).map(|_| talk)
+        let (server, mut talk) = RespServer::start(NAME, dir, |folder, address| {
+            let mut command = Command::new(&self.program);
+            command.arg("--data").arg(folder.join("data")).args(["--resp", &address.to_string()]);
+            command.args(["--http", &process::free_port()?.to_string()]);
+            Ok(command)
         })?;
         let money = MONEY.to_string();
         let commands = (0..wallets).map(wallet).flat_map(|wallet| {
@@ -69,15 +63,11 @@ impl Peer for Purser {
             ]
         });
         talk.ask_all(commands, |_| Ok(())).context("cannot open purser's wallets")?;
-        Ok(Box::new(RunningPurser { process, address, _folder: folder }))
+        Ok(Box::new(RunningPurser(server)))
     }
 }
 
-struct RunningPurser {
-    process: Process,
-    address: SocketAddr,
-    _folder: TempDir,
-}
+struct RunningPurser(RespServer);
 
 impl Running for RunningPurser {
     fn dialect(&self) -> &dyn Dialect {
@@ -85,13 +75,13 @@ impl Running for RunningPurser {
     }
 
     fn pid(&self) -> u32 {
-        self.process.pid()
+        self.0.process.pid()
     }
 
     fn totals(&self, wallets: u32) -> Result<Totals> {
         let mut totals = Totals::default();
         let commands = (0..wallets).map(|number| vec!["BALANCE".into(), wallet(number)]);
-        Talk::open(self.address)?.ask_all(commands, |reply| {
+        Talk::open(self.0.address)?.ask_all(commands, |reply| {
             totals.add(field(&reply, "available")?, field(&reply, "held")?);
             Ok(())
         })?;
@@ -101,11 +91,11 @@ impl Running for RunningPurser {
     fn benchmark(&self, wallets: u32) -> Option<(u16, Vec<String>)> {
         let wallet = if wallets == 1 { wallet(0) } else { "w:__rand_int__".to_owned() };
         let words = ["AUTHORIZE", &wallet, &ESTIMATE.to_string(), "ID", "h__rand_int__"];
-        Some((self.address.port(), words.map(str::to_owned).to_vec()))
+        Some((self.0.address.port(), words.map(str::to_owned).to_vec()))
     }
 
     fn stop(self: Box<Self>) -> Result<()> {
-        self.process.stop()
+        self.0.process.stop()
     }
 }
 
@@ -120,7 +110,7 @@ fn field(reply: &resp::Reply, name: &str) -> Result<u64> {
 
 impl Dialect for RunningPurser {
     fn connect(&self) -> Result<TcpStream> {
-        TcpStream::connect(self.address).context("cannot connect to purser")
+        TcpStream::connect(self.0.address).context("cannot connect to purser")
     }
 
     fn write(&self, op: Op, out: &mut BytesMut) -> Result<()> {

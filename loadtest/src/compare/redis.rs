@@ -1,16 +1,15 @@
 //! Redis: one Lua script a command, and every write synced before it is answered.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use bytes::BytesMut;
-use rustix::process::Signal;
-use tempfile::TempDir;
 
 use super::peer::{About, Peer, Running};
-use super::process::{self, Process};
+use super::process;
+use super::resp_server::RespServer;
 use super::resp_talk::{self, Talk, whole};
 use super::workload::{Dialect, ESTIMATE, Kind, MONEY, Op, Reply, Totals, USED, wallet};
 use crate::resp;
@@ -59,17 +58,12 @@ impl Peer for Redis {
     }
 
     fn start(&self, dir: Option<&Path>, wallets: u32, _: u16) -> Result<Box<dyn Running>> {
-        let folder = process::folder(dir, NAME)?;
-        let address = process::free_port()?;
-        let mut command = Command::new(&self.program);
-        command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
-        command.arg("--dir").arg(folder.path());
-        command.args(SETTINGS.iter().flat_map(|&(name, value)| [name, value]));
-        let log = folder.path().join("log");
-        let mut process = Process::start(NAME, &mut command, log, Signal::TERM)?;
-        let mut talk = process.wait_until(|| {
-            let mut talk = Talk::open(address)?;
-            talk.ask(&["PING"]).map(|_| talk)
+        let (server, mut talk) = RespServer::start(NAME, dir, |folder, address| {
+            let mut command = Command::new(&self.program);
+            command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
+            command.arg("--dir").arg(folder);
+            command.args(SETTINGS.iter().flat_map(|&(name, value)| [name, value]));
+            Ok(command)
         })?;
         let money = MONEY.to_string();
         let commands = (0..wallets).map(wallet).map(|wallet| {
@@ -77,7 +71,7 @@ impl Peer for Redis {
         });
         talk.ask_all(commands, |_| Ok(())).context("cannot open the wallets in Redis")?;
         let (authorize, capture) = (load(&mut talk, AUTHORIZE)?, load(&mut talk, CAPTURE)?);
-        Ok(Box::new(RunningRedis { process, address, authorize, capture, _folder: folder }))
+        Ok(Box::new(RunningRedis { server, authorize, capture }))
     }
 }
 
@@ -90,11 +84,9 @@ fn load(talk: &mut Talk, script: &str) -> Result<String> {
 }
 
 struct RunningRedis {
-    process: Process,
-    address: SocketAddr,
+    server: RespServer,
     authorize: String,
     capture: String,
-    _folder: TempDir,
 }
 
 impl Running for RunningRedis {
@@ -103,17 +95,20 @@ impl Running for RunningRedis {
     }
 
     fn pid(&self) -> u32 {
-        self.process.pid()
+        self.server.process.pid()
     }
 
     fn totals(&self, wallets: u32) -> Result<Totals> {
         let mut totals = Totals::default();
         let ask = |number| ["HMGET", &wallet(number), "available", "held"].map(str::to_owned);
-        Talk::open(self.address)?.ask_all((0..wallets).map(|n| ask(n).to_vec()), |reply| {
-            let resp::Reply::Array(money) = reply else { bail!("{reply:?} is no wallet") };
-            totals.add(whole(money.first())?, whole(money.get(1))?);
-            Ok(())
-        })?;
+        Talk::open(self.server.address)?.ask_all(
+            (0..wallets).map(|n| ask(n).to_vec()),
+            |reply| {
+                let resp::Reply::Array(money) = reply else { bail!("{reply:?} is no wallet") };
+                totals.add(whole(money.first())?, whole(money.get(1))?);
+                Ok(())
+            },
+        )?;
         Ok(totals)
     }
 
@@ -121,17 +116,17 @@ impl Running for RunningRedis {
         let wallet = if wallets == 1 { wallet(0) } else { "w:__rand_int__".to_owned() };
         let amount = ESTIMATE.to_string();
         let words = ["EVALSHA", &self.authorize, "1", &wallet, "h__rand_int__", &amount];
-        Some((self.address.port(), words.map(str::to_owned).to_vec()))
+        Some((self.server.address.port(), words.map(str::to_owned).to_vec()))
     }
 
     fn stop(self: Box<Self>) -> Result<()> {
-        self.process.stop()
+        self.server.process.stop()
     }
 }
 
 impl Dialect for RunningRedis {
     fn connect(&self) -> Result<TcpStream> {
-        TcpStream::connect(self.address).context("cannot connect to Redis")
+        TcpStream::connect(self.server.address).context("cannot connect to Redis")
     }
 
     fn write(&self, op: Op, out: &mut BytesMut) -> Result<()> {

@@ -1,6 +1,9 @@
 //! The functions, against a real server.
 use super::*;
 
+/// The first wallet, as SQL.
+const W: &str = "'w:000000000000'";
+
 /// A server with so many wallets, or nothing where PostgreSQL is not installed.
 fn started(wallets: u32) -> Option<(Postgres, Box<dyn Running>, SocketAddr)> {
     let Some(postgres) = Postgres::find(None, None).unwrap() else {
@@ -20,7 +23,6 @@ fn the_functions_keep_balances_and_count_nothing_twice() {
         Ok(receipt) => receipt.unwrap(),
         Err(error) => error.to_string(),
     };
-    const W: &str = "'w:000000000000'";
     for _ in 0..2 {
         assert_eq!(call(&format!("authorize({W}, 'h1', 300)")), "held 999999999700 300");
     }
@@ -58,6 +60,27 @@ fn a_retry_beside_its_first_call_holds_once() {
     assert!(error.to_string().contains("call again"), "{error:#}");
     assert_eq!(first.query(call).unwrap().unwrap(), "held 999999999700 300");
     assert_eq!(running.totals(1).unwrap(), Totals { available: MONEY - 300, held: 300 });
+    running.stop().unwrap();
+}
+
+/// The plans were made when the tables were empty, read them from end to end, and were kept while
+/// they grew: PostgreSQL lost every comparison by more than it deserved.
+#[test]
+fn keys_are_looked_up_in_an_index_from_the_first_call_on() {
+    let Some((_postgres, running, address)) = started(1) else { return };
+    let mut session = Session::open(address).unwrap();
+    for number in 0..20 {
+        session.query(&format!("SELECT authorize('w:000000000000', 'h{number}', 1)")).unwrap();
+    }
+    session.query("SELECT pg_stat_force_next_flush()").unwrap();
+    let scans = "SELECT sum(seq_scan)::text FROM pg_stat_user_tables WHERE relname <> 'wallets'";
+    let before = session.query(scans).unwrap().unwrap();
+    session.query("SELECT authorize('w:000000000000', 'last', 1)").unwrap();
+    session.query("SELECT pg_stat_force_next_flush()").unwrap();
+    assert_eq!(session.query(scans).unwrap().unwrap(), before);
+    let plan =
+        "EXPLAIN (FORMAT TEXT) SELECT receipt FROM operations WHERE wallet = 'w' AND id = 'x'";
+    assert!(!session.query(plan).unwrap().unwrap().contains("Seq Scan"));
     running.stop().unwrap();
 }
 

@@ -13,8 +13,9 @@ use super::request::{kind_word, overage_word};
 use super::resp::Writer;
 use crate::domain::amount::Amount;
 use crate::domain::outcome::{
-    BalanceView, Balances, Decline, DeclineReason, GrantView, HoldState, HoldView, OpView,
-    OutOfRange, Outcome, Receipt, ReceiptStatus, Refusal, TooMany, WalletStatus, WalletView,
+    BalanceView, Balances, Decline, DeclineReason, GrantView, HoldState, HoldView, OpAnswer,
+    OpView, OutOfRange, Outcome, Receipt, ReceiptStatus, Refusal, TooMany, WalletStatus,
+    WalletView,
 };
 use crate::domain::time::Timestamp;
 
@@ -179,6 +180,13 @@ impl<'a> Fields<'a> {
         }
     }
 
+    fn balance(&mut self, view: &'a BalanceView) {
+        self.text("currency", view.currency.as_str());
+        self.text("status", status_word(view.status));
+        self.balances(&view.balances, view.credit_limit);
+        self.flag("replayed", view.replayed);
+    }
+
     fn balances(&mut self, balances: &Balances, credit_limit: Amount) {
         self.amount("posted", balances.posted);
         self.amount("held", balances.held);
@@ -252,10 +260,7 @@ fn write_decline(decline: &Decline, writer: &mut Writer<'_>) {
 
 fn write_balance(view: &BalanceView, writer: &mut Writer<'_>) {
     let mut fields = Fields::new();
-    fields.text("currency", view.currency.as_str());
-    fields.text("status", status_word(view.status));
-    fields.balances(&view.balances, view.credit_limit);
-    fields.flag("replayed", view.replayed);
+    fields.balance(view);
     fields.write(writer);
 }
 
@@ -339,7 +344,10 @@ fn write_op(view: &OpView, writer: &mut Writer<'_>) {
     let mut fields = Fields::new();
     fields.text("op", view.op.as_str());
     fields.time("at", view.at);
-    fields.receipt(&view.receipt);
+    match &view.answer {
+        OpAnswer::Receipt(receipt) => fields.receipt(receipt),
+        OpAnswer::Balance(balance) => fields.balance(balance),
+    }
     if let Some(refundable) = view.refundable {
         fields.amount("refundable", refundable);
     }

@@ -137,7 +137,7 @@ impl<'a> Call<'a> {
             let option = self.spec.option(keyword).ok_or_else(|| unknown_option(keyword))?;
             let what = option.keyword();
             let known = self.options.iter().any(|(other, _)| *other == option);
-            if known && option != Opt::Tag {
+            if known && !matches!(option, Opt::Tag | Opt::Match) {
                 return Err(RequestError::malformed(format!("syntax error: {what} is repeated")));
             }
             let lacking =
@@ -151,7 +151,11 @@ impl<'a> Call<'a> {
                 }
                 option => value::option(option, rest.next().ok_or_else(lacking)?, &rules.zones)?,
             };
-            if !known {
+            // Of several patterns the last one counts, as in Redis.
+            if option == Opt::Match {
+                self.options.retain(|(other, _)| *other != option);
+            }
+            if !known || option == Opt::Match {
                 self.options.push((option, value));
             }
         }

@@ -129,7 +129,7 @@ pub enum Command {
     },
     /// `HOLD.LIST`
     HoldList {
-        /// List those whose id sorts after this one.
+        /// List those that are younger than this one.
         after: Option<OpId>,
         /// At most so many.
         count: usize,

@@ -41,7 +41,7 @@ pub struct Hold {
     pub amount: Amount,
     /// All that was charged through it.
     pub captured: Amount,
-    /// What it pins of grants, each grant once.
+    /// What it pins of grants, each grant once, by number.
     pub slices: SmallVec<[Slice; 1]>,
     /// What it holds of the credit line.
     pub credit: Amount,
@@ -56,24 +56,32 @@ impl Hold {
 
     /// What it pins of a grant.
     pub fn pinned(&self, grant: GrantNo) -> Amount {
-        let slice = self.slices.iter().find(|slice| slice.grant == grant);
+        let place = self.slices.binary_search_by_key(&grant, |slice| slice.grant);
+        let slice = place.ok().and_then(|place| self.slices.get(place));
         slice.map_or(Amount::ZERO, |slice| slice.amount)
     }
 
     /// Pins more of a grant.
     pub(super) fn pin(&mut self, grant: GrantNo, amount: Amount) -> Result<(), Overflow> {
-        match self.slices.iter_mut().find(|slice| slice.grant == grant) {
-            Some(slice) => slice.amount = slice.amount.plus(amount)?,
-            None => self.slices.push(Slice { grant, amount }),
+        match self.slices.binary_search_by_key(&grant, |slice| slice.grant) {
+            Ok(place) => {
+                if let Some(slice) = self.slices.get_mut(place) {
+                    slice.amount = slice.amount.plus(amount)?;
+                }
+            }
+            Err(place) => self.slices.insert(place, Slice { grant, amount }),
         }
         Ok(())
     }
 
     /// Pins less of a grant; `None` when it does not pin as much.
     pub(super) fn unpin(&mut self, grant: GrantNo, amount: Amount) -> Option<()> {
-        let slice = self.slices.iter_mut().find(|slice| slice.grant == grant)?;
+        let place = self.slices.binary_search_by_key(&grant, |slice| slice.grant).ok()?;
+        let slice = self.slices.get_mut(place)?;
         slice.amount = slice.amount.minus(amount).ok().filter(|left| !left.is_negative())?;
-        self.slices.retain(|slice| slice.amount.is_positive());
+        if slice.amount.is_zero() {
+            self.slices.remove(place);
+        }
         Some(())
     }
 }

@@ -26,7 +26,7 @@ pub enum Outcome {
     Status(WalletStatus),
     /// One hold.
     Hold(Box<HoldView>),
-    /// Some holds, by id.
+    /// Some holds, the oldest first.
     Holds(Vec<HoldView>),
     /// An operation of the past.
     Op(Box<OpView>),
@@ -316,9 +316,18 @@ pub struct OpView {
     /// When it was done.
     pub at: Timestamp,
     /// What it answered then.
-    pub receipt: Receipt,
+    pub answer: OpAnswer,
     /// What is left to give back of a capture or charge.
     pub refundable: Option<Amount>,
+}
+
+/// What an operation answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpAnswer {
+    /// A receipt; of a hold with its state now.
+    Receipt(Receipt),
+    /// `WALLET.SET`: the balances.
+    Balance(BalanceView),
 }
 
 /// A page of the names of all wallets.

@@ -20,6 +20,9 @@ use std::time::Duration;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 
+/// A buffer of replies that has grown beyond this is not kept.
+const OUT_KEPT: usize = 256 * 1024;
+
 /// How long a client may read nothing when the server stops.
 const STALL_AT_STOP_MAX: Duration = Duration::from_secs(2);
 
@@ -41,6 +44,8 @@ pub(super) struct Connection {
     stream: OwnedWriteHalf,
     /// Wakes the reader: replies have left, or the connection is to end.
     pub(super) changed: Notify,
+    /// Wakes who waits for the socket: the connection is dead.
+    died: Notify,
     /// The reader waits for replies to leave.
     pub(super) awaits_replies: Cell<bool>,
     life: Cell<Life>,
@@ -73,6 +78,7 @@ impl Connection {
             client,
             stream,
             changed: Notify::new(),
+            died: Notify::new(),
             awaits_replies: Cell::new(false),
             life: Cell::new(Life::Open),
             state: RefCell::default(),
@@ -96,6 +102,7 @@ impl Connection {
     pub(super) fn kill(&self) {
         self.life.set(Life::Dead);
         self.changed.notify_one();
+        self.died.notify_one();
     }
 
     /// How many requests were not answered yet.
@@ -213,6 +220,9 @@ impl Connection {
         }
         state.out.clear();
         state.sent = 0;
+        if state.out.capacity() > OUT_KEPT {
+            state.out = Vec::new();
+        }
         true
     }
 
@@ -221,6 +231,7 @@ impl Connection {
         let can_write = tokio::select! {
             ready = self.stream.writable() => ready.is_ok(),
             () = self.stalled() => false,
+            () = self.died.notified() => return,
         };
         self.state.borrow_mut().is_blocked = false;
         if !can_write {

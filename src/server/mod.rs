@@ -21,6 +21,7 @@ use crate::engine::clock::Clock;
 use crate::engine::shard::{Shard, ShardSignal};
 use clients::{Client, Clients};
 use connections::Connections;
+use socket2::SockRef;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -28,6 +29,8 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+/// So many bytes lie unsent in a socket before it takes no more.
+const UNSENT_MAX: u32 = 128 * 1024;
 /// How often a shard publishes what it counts.
 const PUBLISH_EVERY: Duration = Duration::from_millis(500);
 
@@ -189,10 +192,7 @@ pub async fn serve_shard(shard: Rc<Shard>, context: Arc<Context>, mut orders: Or
     while let Some(order) = orders.0.recv().await {
         match order {
             Order::Serve(stream, client) => {
-                let stream = stream.set_nonblocking(true).and_then(|()| {
-                    stream.set_nodelay(true)?;
-                    TcpStream::from_std(stream)
-                });
+                let stream = prepare(&stream).and_then(|()| TcpStream::from_std(stream));
                 match stream {
                     Ok(stream) => {
                         actix_rt::spawn(reader::serve(Rc::clone(&connections), stream, client));
@@ -213,6 +213,15 @@ pub async fn serve_shard(shard: Rc<Shard>, context: Arc<Context>, mut orders: Or
             }
         }
     }
+}
+
+/// Sets what a client's socket needs.
+fn prepare(stream: &std::net::TcpStream) -> std::io::Result<()> {
+    stream.set_nonblocking(true)?;
+    stream.set_nodelay(true)?;
+    // A socket takes more as soon as half of this was read. Without it the system would wait until
+    // a large part of its own buffer is free, and a slow reader would look like none.
+    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_MAX)
 }
 
 /// Publishes what a shard counts, now and then.

@@ -30,17 +30,21 @@ use tokio::net::tcp::OwnedReadHalf;
 /// How many bytes are read at a time.
 const READ_BYTES: usize = 64 * 1024;
 
-/// About how many bytes are set aside for a wallet, a hold of a list, and a wallet's id: a client
-/// that asks for many and reads none is paused after some of them, whatever they will hold.
-const WALLET_BYTES: usize = 16 * 1024;
+/// About how many bytes are set aside for a view of a wallet or a hold, for a hold of a list, and for
+/// a wallet's id: a client that asks for many and reads none is paused after a few dozen of them,
+/// before anybody knows how large they are.
+const VIEW_BYTES: usize = 32 * 1024;
 const HOLD_BYTES: usize = 1024;
 const ID_BYTES: usize = 32;
+/// A new wallet is small, and wallets are opened by the million.
+const OPENED_BYTES: usize = 4 * 1024;
 
 /// How many bytes the reply to a command may take, beyond what every reply takes.
 fn weight_to_come(command: &Command) -> usize {
     match command {
-        Command::HoldList { count, .. } => count.saturating_mul(HOLD_BYTES),
-        Command::Get | Command::Open(_) => WALLET_BYTES,
+        Command::HoldList { count, .. } => count.saturating_mul(HOLD_BYTES).max(VIEW_BYTES),
+        Command::Get | Command::HoldGet { .. } => VIEW_BYTES,
+        Command::Open(_) => OPENED_BYTES,
         _ => 0,
     }
 }
@@ -175,6 +179,13 @@ impl Reader {
     /// Takes one request; answers a barrier's action.
     fn take(&self, args: Args<'_>, now: Timestamp, context: &Arc<Context>) -> Option<Action> {
         let connection = &self.connection;
+        if session::is_http(args.name()) {
+            tracing::warn!(
+                client = %connection.client.address,
+                "closed: it speaks HTTP; a web page may have tried to send commands"
+            );
+            return Some(Action::Quit(Vec::new()));
+        }
         if let Some(command) = ServerCommand::named(args.name()) {
             return match session::handle(command, args, connection, context) {
                 Action::Reply(bytes) => {

@@ -70,6 +70,12 @@ impl ServerCommand {
     }
 }
 
+/// Whether a line is of an HTTP request. Web pages can make a browser send one to any address, with
+/// commands in its body: as in Redis the connection ends there.
+pub(super) fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}
+
 /// A session's request: its arguments, who sent it, and what the server knows.
 pub(super) struct Call<'a> {
     pub(super) args: Args<'a>,

@@ -71,8 +71,8 @@ impl DataDir {
     /// Whether there has ever been a journal here.
     pub fn had_journal(&self) -> Result<bool, StoreError> {
         let path = self.format();
-        match std::fs::read_to_string(&path) {
-            Ok(format) if format == FORMAT => Ok(true),
+        match std::fs::read(&path) {
+            Ok(format) if format == FORMAT.as_bytes() => Ok(true),
             Ok(_) => Err(StoreError::UnknownFormat { path }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(StoreError::io("read", path)(error)),

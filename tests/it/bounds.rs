@@ -2,7 +2,7 @@
 
 use super::support::{Client, PATIENCE, Server, data, folder, map_of, text_of};
 use redis::Value;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -77,6 +77,72 @@ fn lists_that_nobody_reads_are_not_piled_up() {
         let Value::Array(holds) = client.receive().unwrap() else { panic!("no list") };
         assert_eq!(holds.len(), HOLDS);
     }
+}
+
+/// Only lists used to be thought of as large: a wallet with many grants makes a single hold large.
+#[test]
+fn large_views_that_nobody_reads_are_not_piled_up() {
+    const GRANTS: usize = 1_000;
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let mut client = server.client();
+    client.call("WALLET.OPEN w CURRENCY USD");
+    for number in 0..GRANTS {
+        client.send(&format!("TOPUP w 1 ID t{number}")).unwrap();
+    }
+    for _ in 0..GRANTS {
+        assert_eq!(map_of(&client.receive().unwrap())["status"], "toppedup");
+    }
+    client.map(&format!("AUTHORIZE w {GRANTS} ID h"));
+    let before = resident_bytes(&server);
+    for _ in 0..1_000 {
+        client.send("HOLD.GET w h").unwrap();
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let grown = resident_bytes(&server).saturating_sub(before);
+    assert!(grown < 24 * 1024 * 1024, "it grew by {grown} bytes");
+    for _ in 0..3 {
+        assert_eq!(map_of(&client.receive().unwrap())["remaining"], GRANTS.to_string());
+    }
+}
+
+/// Whether a client reads used to be told by whether its socket took more, which the system says only
+/// when a large part of its buffer is free: who read slowly, but all the time, was dropped.
+#[test]
+fn a_client_that_reads_slowly_is_not_taken_for_one_that_does_not_read() {
+    let folder = folder();
+    let server = server_with(&folder, "write_stall_max_ms = 1000\n");
+    let mut stream = TcpStream::connect(server.resp).unwrap();
+    let mut writer = stream.try_clone().unwrap();
+    let sending = std::thread::spawn(move || {
+        let request = format!("ECHO {}\r\n", "x".repeat(1_000));
+        while writer.write_all(request.as_bytes()).is_ok() {}
+    });
+    let mut part = [0; 16 * 1024];
+    for _ in 0..100 {
+        std::thread::sleep(Duration::from_millis(40));
+        assert!(stream.read(&mut part).unwrap() > 0, "it was dropped");
+    }
+    stream.shutdown(std::net::Shutdown::Both).unwrap();
+    sending.join().unwrap();
+}
+
+/// A killed client that did not read used to keep its socket until its time for reading was over.
+#[test]
+fn a_killed_client_that_does_not_read_is_gone_at_once() {
+    let folder = folder();
+    let server = server_with(&folder, "write_stall_max_ms = 3600000\n");
+    let mut stream = TcpStream::connect(server.resp).unwrap();
+    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let request = format!("ECHO {}\r\n", "x".repeat(1_000)).repeat(100);
+    while stream.write_all(request.as_bytes()).is_ok() {}
+    let address = stream.local_addr().unwrap();
+    assert_eq!(text_of(&server.client().call(&format!("CLIENT KILL {address}"))), "OK");
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut part = [0; 64 * 1024];
+    while stream.read(&mut part).is_ok_and(|bytes| bytes > 0) {}
+    let end = stream.read(&mut part).map_err(|error| error.kind());
+    assert!(!matches!(end, Err(std::io::ErrorKind::WouldBlock)), "it still waits: {end:?}");
 }
 
 #[test]

@@ -210,5 +210,10 @@ fn lists_of_holds_and_operations_of_the_past() {
     client.map("CAPTURE w a 1 ID ca");
     assert_eq!(client.field("OP.GET w ca", "refundable"), "1");
     assert!(client.error("OP.GET w nothing").starts_with("NOOP"));
+    // It used to be shown as a receipt, with a status that no receipt has.
+    let set = client.map("WALLET.SET w CREDITLIMIT 7 ID terms");
+    let shown = client.map("OP.GET w terms");
+    assert!(set.iter().all(|(key, value)| shown.get(key) == Some(value)), "{set:?} {shown:?}");
+    assert_eq!((shown["op"].as_str(), shown["credit_limit"].as_str()), ("terms", "7"));
     assert_eq!(text_of(&client.call("PING")), "PONG");
 }

@@ -199,3 +199,19 @@ fn who_kills_itself_still_hears_of_it() {
     assert_eq!(text_of(&client.call("CLIENT KILL TYPE normal SKIPME no")), "1");
     assert_eq!(client.rest(), b"");
 }
+
+/// Any web page can make a browser send a request to a port of the same machine. Its lines used to be
+/// answered one by one, those of its body too, and a body can hold a top-up.
+#[test]
+fn a_request_of_a_web_page_ends_before_its_body() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let body = "WALLET.OPEN evil CURRENCY USD\r\nTOPUP evil 1000000 ID x\r\n";
+    for head in ["POST / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: here\r\n\r\n"] {
+        let mut page = server.client();
+        // The server may close while bytes are still on their way.
+        let _ = page.send_raw(format!("{head}{body}").as_bytes());
+        page.rest();
+    }
+    assert!(server.client().error("BALANCE evil").starts_with("NOWALLET"));
+}

@@ -211,7 +211,10 @@ fn views_of_holds_and_operations() {
         &Outcome::Op(Box::new(OpView {
             op: op("c1"),
             at: AT,
-            receipt: Receipt { captured: Some(amount("2")), ..receipt(ReceiptStatus::Charged) },
+            answer: OpAnswer::Receipt(Receipt {
+                captured: Some(amount("2")),
+                ..receipt(ReceiptStatus::Charged)
+            }),
             refundable: Some(amount("1.5")),
         })),
         "%7 'op' 'c1' 'at' :1700000000000 'status' 'charged' 'available' '24.6' 'held' '5.4' \

@@ -55,9 +55,10 @@ impl<'w> Draft<'w> {
         self.post(kind, GrantNo::default(), amount)
     }
 
-    /// The free money of a grant after the postings so far.
-    fn free_of(&self, grant: &Grant) -> Amount {
-        let moved = self.postings.iter().filter(|posting| posting.grant == grant.number);
+    /// The free money of a grant after the first `count` postings.
+    fn free_after(&self, count: usize, grant: &Grant) -> Amount {
+        let moved = self.postings.iter().take(count);
+        let moved = moved.filter(|posting| posting.grant == grant.number);
         let moved = moved.map(|posting| match posting.kind.effect().free {
             Step::Up => posting.amount.pico(),
             Step::Down => posting.amount.pico().saturating_neg(),
@@ -75,11 +76,13 @@ impl<'w> Draft<'w> {
         from: impl Fn(&Grant) -> bool,
     ) -> Result<Amount, No> {
         let mut missing = amount;
+        // Each grant is asked once, so what is posted meanwhile concerns others.
+        let before = self.postings.len();
         for grant in self.wallet.grants.iter().filter(|grant| from(grant)) {
             if missing.is_zero() {
                 break;
             }
-            let part = missing.min(self.free_of(grant));
+            let part = missing.min(self.free_after(before, grant));
             self.post(kind, grant.number, part)?;
             missing = missing.less(part);
         }
@@ -116,20 +119,25 @@ impl<'w> Draft<'w> {
     /// Releases what a hold still holds after the postings so far: money returns to its grant, or
     /// lapses if that has expired.
     pub(super) fn release(&mut self, hold: &Hold, now: Timestamp, rules: &Rules) -> Result<(), No> {
-        let taken = |kind: PostingKind, grant: GrantNo, postings: &Postings| {
-            let of =
-                postings.iter().filter(|posting| posting.kind == kind && posting.grant == grant);
-            Amount::from_pico(of.map(|posting| posting.amount.pico()).sum())
-        };
+        // What was burned of it stands first, in burn order like the grants.
+        let mut next_burned = 0;
         for grant in self.wallet.grants.iter() {
             let number = grant.number;
-            let burned = taken(PostingKind::SpendPinned, number, &self.postings);
+            let burned = self.postings.get(next_burned);
+            let burned = burned.filter(|posting| {
+                posting.kind == PostingKind::SpendPinned && posting.grant == number
+            });
+            let burned = burned.map_or(Amount::ZERO, |posting| posting.amount);
+            next_burned = next_burned.saturating_add(usize::from(burned.is_positive()));
             let lapses = grant.lapses(now, rules.lapse_grace);
             let kind = if lapses { PostingKind::Lapse } else { PostingKind::Unpin };
             self.post(kind, number, hold.pinned(number).less(burned))?;
         }
-        let burned = taken(PostingKind::CreditRelease, GrantNo::default(), &self.postings);
-        self.post_plain(PostingKind::CreditRelease, hold.credit.less(burned))
+        let given_back =
+            self.postings.iter().filter(|posting| posting.kind == PostingKind::CreditRelease);
+        let given_back = given_back.map(|posting| posting.amount.pico()).sum();
+        let rest = hold.credit.less(Amount::from_pico(given_back));
+        self.post_plain(PostingKind::CreditRelease, rest)
     }
 
     /// Repays debt with whatever money is free (W2), and hands out the postings.

@@ -5,9 +5,10 @@ use crate::domain::amount::Amount;
 use crate::domain::command::{Command, Request};
 use crate::domain::hold::Hold;
 use crate::domain::id::OpId;
-use crate::domain::memory::{Remembered, Role};
+use crate::domain::memory::{Remembered, Role, TermsSet};
 use crate::domain::outcome::{
-    BalanceView, GrantView, HoldState, HoldView, OpView, Outcome, Receipt, Refusal, WalletView,
+    BalanceView, GrantView, HoldState, HoldView, OpAnswer, OpView, Outcome, Receipt, Refusal,
+    WalletView,
 };
 use crate::domain::wallet::Wallet;
 
@@ -42,13 +43,8 @@ pub(in crate::domain) fn replayed(
 ) -> Outcome {
     let receipt = remembered.receipt.receipt();
     if let Role::TermsSet(set) = &remembered.role {
-        return Outcome::Balance(Box::new(BalanceView {
-            currency: wallet.opened.currency.clone(),
-            status: set.status,
-            balances: receipt.balances,
-            credit_limit: set.credit_limit,
-            replayed: true,
-        }));
+        let first = terms_set(wallet, set, &receipt);
+        return Outcome::Balance(Box::new(BalanceView { replayed: true, ..first }));
     }
     let hold = match &request.command {
         Command::Authorize(_) => request.id.as_ref(),
@@ -57,6 +53,17 @@ pub(in crate::domain) fn replayed(
     };
     let state = hold.and_then(|hold| hold_state(wallet, hold));
     Outcome::Receipt(Receipt { replayed: true, state, ..receipt })
+}
+
+/// What a change of terms answered.
+fn terms_set(wallet: &Wallet, set: &TermsSet, receipt: &Receipt) -> BalanceView {
+    BalanceView {
+        currency: wallet.opened.currency.clone(),
+        status: set.status,
+        balances: receipt.balances,
+        credit_limit: set.credit_limit,
+        replayed: false,
+    }
 }
 
 /// Where a hold is in its life now.
@@ -124,10 +131,10 @@ fn op_view(wallet: &Wallet, op: &OpId, remembered: &Remembered) -> OpView {
         Role::Spend(spend) => (None, Some(spend.refundable())),
         Role::Plain | Role::TermsSet(_) | Role::TopUp(_) | Role::Refund => (None, None),
     };
-    OpView {
-        op: op.clone(),
-        at: remembered.at,
-        receipt: Receipt { state, ..remembered.receipt.receipt() },
-        refundable,
-    }
+    let receipt = remembered.receipt.receipt();
+    let answer = match &remembered.role {
+        Role::TermsSet(set) => OpAnswer::Balance(terms_set(wallet, set, &receipt)),
+        _ => OpAnswer::Receipt(Receipt { state, ..receipt }),
+    };
+    OpView { op: op.clone(), at: remembered.at, answer, refundable }
 }

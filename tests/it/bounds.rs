@@ -137,12 +137,16 @@ fn a_killed_client_that_does_not_read_is_gone_at_once() {
     let request = format!("ECHO {}\r\n", "x".repeat(1_000)).repeat(100);
     while stream.write_all(request.as_bytes()).is_ok() {}
     let address = stream.local_addr().unwrap();
-    assert_eq!(text_of(&server.client().call(&format!("CLIENT KILL {address}"))), "OK");
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut part = [0; 64 * 1024];
-    while stream.read(&mut part).is_ok_and(|bytes| bytes > 0) {}
-    let end = stream.read(&mut part).map_err(|error| error.kind());
-    assert!(!matches!(end, Err(std::io::ErrorKind::WouldBlock)), "it still waits: {end:?}");
+    let mut other = server.client();
+    let sockets = || std::fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap().count();
+    assert_eq!(text_of(&other.call("PING")), "PONG");
+    let before = sockets();
+    assert_eq!(text_of(&other.call(&format!("CLIENT KILL {address}"))), "OK");
+    let start = Instant::now();
+    while sockets() >= before {
+        assert!(start.elapsed() < PATIENCE, "its socket is still there");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]

@@ -49,13 +49,19 @@ impl Spent {
 
 /// User and system time in microseconds, from `/proc/PID/stat`.
 fn processor(stat: &str) -> Option<(u64, u64)> {
+    let [user, system, ..] = ticks(stat)?;
+    let us = |ticks: u64| ticks.saturating_mul(1_000_000 / TICKS_PER_SECOND);
+    Some((us(user), us(system)))
+}
+
+/// User and system time of a process, then those of its children that have ended, in ticks, from
+/// `/proc/PID/stat`.
+pub(crate) fn ticks(stat: &str) -> Option<[u64; 4]> {
     // The name of the process is in parentheses, and may have spaces.
     let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_whitespace().skip(11);
-    let us = |ticks: &str| {
-        ticks.parse::<u64>().ok().map(|ticks| ticks.saturating_mul(1_000_000 / TICKS_PER_SECOND))
-    };
-    Some((us(fields.next()?)?, us(fields.next()?)?))
+    let mut fields = rest.split_whitespace().skip(11).map(|field| field.parse().ok());
+    let mut next = || fields.next().flatten();
+    Some([next()?, next()?, next()?, next()?])
 }
 
 fn io_of(text: &str) -> Option<Io> {

@@ -57,8 +57,7 @@ impl Load {
     }
 
     pub(crate) fn steady(args: &SteadyArgs) -> Self {
-        let (crowd, open) = (&args.crowd, &args.open);
-        Self::open("steady", &args.load, crowd.wallets, crowd.zipf, open)
+        Self::crowd("steady", args)
     }
 
     pub(crate) fn hot(args: &HotArgs) -> Self {
@@ -70,15 +69,15 @@ impl Load {
     }
 
     pub(crate) fn burst(args: &BurstArgs) -> Self {
-        let (crowd, open) = (&args.crowd, &args.open);
+        let open = &args.steady.open;
         let every = millis(args.every_ms);
         let bursts = Bursts {
             factor: args.burst_factor,
-            first: nanos(args.load.warmup).saturating_add(every / 2),
+            first: nanos(args.steady.load.warmup).saturating_add(every / 2),
             every,
             length: millis(args.burst_ms),
         };
-        let load = Self::open("burst", &args.load, crowd.wallets, crowd.zipf, open);
+        let load = Self::crowd("burst", &args.steady);
         let shape = Shape::Open {
             per_second: open.rate,
             bursts: Some(bursts),
@@ -89,8 +88,8 @@ impl Load {
     }
 
     pub(crate) fn ramp(args: &RampArgs) -> Self {
-        let (crowd, open) = (&args.crowd, &args.open);
-        let load = Self::open("ramp", &args.load, crowd.wallets, crowd.zipf, open);
+        let open = &args.steady.open;
+        let load = Self::crowd("ramp", &args.steady);
         let shape = Shape::Ramp {
             first: open.rate,
             factor: args.step_factor,
@@ -103,8 +102,7 @@ impl Load {
     }
 
     pub(crate) fn mix(args: &MixArgs) -> Self {
-        let (crowd, open) = (&args.crowd, &args.open);
-        let load = Self::open("mix", &args.load, crowd.wallets, crowd.zipf, open);
+        let load = Self::crowd("mix", &args.steady);
         let plan = Plan {
             captures: 1.0 - args.expire,
             expire_ttl_ms: args.expire_ttl,
@@ -125,6 +123,11 @@ impl Load {
             plan: plan(load, 0),
             shape: Shape::Closed { depth: usize::from(args.depth) },
         }
+    }
+
+    fn crowd(profile: &'static str, args: &SteadyArgs) -> Self {
+        let crowd = &args.crowd;
+        Self::open(profile, &args.load, crowd.wallets, crowd.zipf, &args.open)
     }
 
     fn open(

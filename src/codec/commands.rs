@@ -41,10 +41,12 @@ impl Command {
 
     /// The subcommand of this name, in any case.
     pub fn subcommand(&self, name: &[u8]) -> Option<&'static Command> {
-        self.subcommands.iter().find(|sub| {
-            let own = sub.name.split_once('|').map_or(sub.name, |(_, own)| own);
-            own.as_bytes().eq_ignore_ascii_case(name)
-        })
+        self.subcommands.iter().find(|sub| sub.own_name().as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// Its name without its container's.
+    fn own_name(&self) -> &'static str {
+        self.name.split_once('|').map_or(self.name, |(_, own)| own)
     }
 }
 

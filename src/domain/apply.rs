@@ -322,19 +322,9 @@ impl Wallet {
     fn receipt(&self, event: &Event) -> Receipt {
         let total = |kinds: &[PostingKind]| posting::total(&event.postings, kinds);
         let mut receipt = Receipt {
-            status: ReceiptStatus::of(&event.kind),
-            balances: self.balances(),
-            amount: None,
-            expires_at: None,
-            captured: None,
             debt: total(&[PostingKind::SpendDebt, PostingKind::ReverseDebt]),
             repaid: total(&[PostingKind::FundDebt, PostingKind::RefundDebt, PostingKind::Repay]),
-            uncovered: Amount::ZERO,
-            over: false,
-            late: false,
-            replayed: false,
-            state: None,
-            price_version: None,
+            ..Receipt::plain(ReceiptStatus::of(&event.kind), self.balances())
         };
         match &event.kind {
             EventKind::HoldPlaced(placed) => {

@@ -189,20 +189,12 @@ mod tests {
     #[test]
     fn a_usual_receipt_needs_no_memory_of_its_own() {
         let large = Amount::from_pico(1_000_000_000_000_000_000_000);
+        let balances =
+            Balances { posted: large, held: large, debt: Amount::ZERO, available: large };
         let receipt = Receipt {
-            status: ReceiptStatus::Held,
-            balances: Balances { posted: large, held: large, debt: Amount::ZERO, available: large },
             amount: Some(Amount::from_pico(10_000_000_000)),
             expires_at: Some(Timestamp::from_millis(1_700_000_000_000)),
-            captured: None,
-            debt: Amount::ZERO,
-            repaid: Amount::ZERO,
-            uncovered: Amount::ZERO,
-            over: false,
-            late: false,
-            replayed: false,
-            state: None,
-            price_version: None,
+            ..Receipt::plain(ReceiptStatus::Held, balances)
         };
         let kept = KeptReceipt::of(&receipt);
         assert!(kept.0.len() <= 48 && size_of::<KeptReceipt>() <= 48, "{}", kept.0.len());

@@ -132,6 +132,27 @@ pub struct Receipt {
     pub price_version: Option<u64>,
 }
 
+impl Receipt {
+    /// A receipt that says no more than what was done and the money after it.
+    pub const fn plain(status: ReceiptStatus, balances: Balances) -> Self {
+        Self {
+            status,
+            balances,
+            amount: None,
+            expires_at: None,
+            captured: None,
+            debt: Amount::ZERO,
+            repaid: Amount::ZERO,
+            uncovered: Amount::ZERO,
+            over: false,
+            late: false,
+            replayed: false,
+            state: None,
+            price_version: None,
+        }
+    }
+}
+
 /// A judgement against a request that asked for money. Nothing changed, nothing is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decline {

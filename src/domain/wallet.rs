@@ -20,8 +20,7 @@ use super::command::{Command, OpenTerms, Request, Terms};
 use super::decide::{self, Decided, Verdict};
 use super::event::{Event, EventKind};
 use super::grant::Grants;
-use super::hold::{Hold, Holds};
-use super::id::OpId;
+use super::hold::Holds;
 use super::memory::Memory;
 use super::outcome::{BalanceView, Balances, Outcome, Receipt, Refusal, WalletStatus};
 use super::rules::Rules;
@@ -201,11 +200,6 @@ impl Wallet {
     /// Its open holds.
     pub fn holds(&self) -> &Holds {
         &self.holds
-    }
-
-    /// The open hold of that id.
-    pub fn open_hold(&self, id: &OpId) -> Option<&Hold> {
-        self.holds.get(self.memory.open_hold(id)?)
     }
 
     /// What it remembers of its operations.

@@ -179,13 +179,6 @@ impl Reader {
     /// Takes one request; answers a barrier's action.
     fn take(&self, args: Args<'_>, now: Timestamp, context: &Arc<Context>) -> Option<Action> {
         let connection = &self.connection;
-        if session::is_http(args.name()) {
-            tracing::warn!(
-                client = %connection.client.address,
-                "closed: it speaks HTTP; a web page may have tried to send commands"
-            );
-            return Some(Action::Quit(Vec::new()));
-        }
         if let Some(command) = ServerCommand::named(args.name()) {
             return match session::handle(command, args, connection, context) {
                 Action::Reply(bytes) => {

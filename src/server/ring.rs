@@ -70,6 +70,13 @@ impl Slot {
             Self::Ready(reply, _) => reply.weight(),
         }
     }
+
+    /// Puts an outcome in the place of what is here; `sum` is the weight of all slots.
+    fn settle(&mut self, outcome: Outcome, after: BatchNo, sum: &mut usize) {
+        let before = self.weight();
+        *self = Self::Ready(Reply::Outcome(outcome), after);
+        *sum = sum.saturating_sub(before).saturating_add(self.weight());
+    }
 }
 
 /// The requests of a connection that were not answered yet.
@@ -112,10 +119,7 @@ impl Ring {
     pub(super) fn fill(&mut self, number: u64, outcome: Outcome, after: BatchNo) {
         let place = number.checked_sub(self.front).and_then(|place| usize::try_from(place).ok());
         if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
-            let reply = Reply::Outcome(outcome);
-            let freed = self.weight.saturating_sub(slot.weight());
-            self.weight = freed.saturating_add(reply.weight());
-            *slot = Slot::Ready(reply, after);
+            slot.settle(outcome, after, &mut self.weight);
         }
     }
 
@@ -145,10 +149,8 @@ impl Ring {
         for slot in &mut self.slots {
             let safe = matches!(slot, Slot::Ready(_, after) if *after <= durable);
             if !safe {
-                let unavailable = Reply::Outcome(Outcome::Refused(Refusal::Unavailable));
-                let freed = self.weight.saturating_sub(slot.weight());
-                self.weight = freed.saturating_add(unavailable.weight());
-                *slot = Slot::Ready(unavailable, BatchNo::NONE);
+                let unavailable = Outcome::Refused(Refusal::Unavailable);
+                slot.settle(unavailable, BatchNo::NONE, &mut self.weight);
             }
         }
     }

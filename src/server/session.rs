@@ -27,6 +27,9 @@ pub(super) enum ServerCommand {
     Shutdown,
     Reset,
     Select,
+    /// A line of an HTTP request. Web pages can make a browser send one to any address, with commands
+    /// in its body: as in Redis the connection ends there.
+    Http,
 }
 
 /// What a command of the server does.
@@ -42,7 +45,7 @@ pub(super) enum Action {
 }
 
 impl ServerCommand {
-    const ALL: [(&'static str, Self); 13] = [
+    const ALL: [(&'static str, Self); 15] = [
         ("ping", Self::Ping),
         ("echo", Self::Echo),
         ("quit", Self::Quit),
@@ -56,6 +59,8 @@ impl ServerCommand {
         ("shutdown", Self::Shutdown),
         ("reset", Self::Reset),
         ("select", Self::Select),
+        ("post", Self::Http),
+        ("host:", Self::Http),
     ];
 
     /// The command of that name, in any case.
@@ -68,12 +73,6 @@ impl ServerCommand {
         let own = Self::ALL.iter().find(|(_, command)| *command == self);
         own.map_or("", |(name, _)| name)
     }
-}
-
-/// Whether a line is of an HTTP request. Web pages can make a browser send one to any address, with
-/// commands in its body: as in Redis the connection ends there.
-pub(super) fn is_http(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
 }
 
 /// A session's request: its arguments, who sent it, and what the server knows.
@@ -141,8 +140,8 @@ pub(super) fn handle(
     let call = Call { args, connection, context, proto: connection.proto() };
     connection.client.names().command = command.name();
     let count = args.len();
-    if let Some(refusal) = check_shape(&call, command) {
-        return refusal;
+    if let Some(answer) = answer_by_table(&call, command) {
+        return answer;
     }
     match (command, count) {
         // As in Redis: whoever waits for a pong may use wallets after it.
@@ -157,9 +156,6 @@ pub(super) fn handle(
         (ServerCommand::Hello, _) => hello(&call),
         (ServerCommand::Auth, 2 | 3) => auth(&call, 1, count == 3).unwrap_or_else(|| call.ok()),
         (ServerCommand::Auth, _) => call.error("syntax error"),
-        (ServerCommand::Client | ServerCommand::Config, _) if call.is(1, "help") => {
-            help(&call, command)
-        }
         (ServerCommand::Client, _) => client_commands::handle(&call),
         (ServerCommand::Table, _) => command_table(&call),
         (ServerCommand::Info, _) => {
@@ -180,12 +176,20 @@ pub(super) fn handle(
             Some(_) => call.error("DB index is out of range"),
             None => call.error("value is not an integer or out of range"),
         },
+        (ServerCommand::Http, _) => {
+            tracing::warn!(
+                client = %connection.client.address,
+                "closed: it speaks HTTP; a web page may have tried to send commands"
+            );
+            Action::Quit(Vec::new())
+        }
         (command, _) => call.wrong_arity(command.name()),
     }
 }
 
-/// Refuses a request whose number of arguments, or whose subcommand, the table does not have.
-fn check_shape(call: &Call<'_>, command: ServerCommand) -> Option<Action> {
+/// What the table of commands answers by itself: a refusal of a subcommand or of a number of arguments
+/// that it does not have, and `HELP`.
+fn answer_by_table(call: &Call<'_>, command: ServerCommand) -> Option<Action> {
     let known = commands::find(command.name().as_bytes())?;
     let sub = call.args.get(1).filter(|_| !known.subcommands.is_empty());
     let asked = match sub {
@@ -195,17 +199,11 @@ fn check_shape(call: &Call<'_>, command: ServerCommand) -> Option<Action> {
             None => return Some(call.unknown_subcommand()),
         },
     };
-    (!asked.takes(call.args.len())).then(|| call.wrong_arity(asked.name))
-}
-
-/// `CLIENT HELP` and the like.
-fn help(call: &Call<'_>, command: ServerCommand) -> Action {
-    let known = commands::find(command.name().as_bytes());
-    call.reply(|writer| {
-        if let Some(known) = known {
-            commands::write_help(known, writer);
-        }
-    })
+    if !asked.takes(call.args.len()) {
+        return Some(call.wrong_arity(asked.name));
+    }
+    let is_help = sub.is_some_and(|sub| sub.eq_ignore_ascii_case(b"help"));
+    is_help.then(|| call.reply(|writer| commands::write_help(known, writer)))
 }
 
 /// A whole number, as Redis reads it in the arguments of its commands.
@@ -324,7 +322,7 @@ fn command_table(call: &Call<'_>) -> Action {
         Some(sub) if sub.eq_ignore_ascii_case(b"docs") => {
             call.reply(|writer| commands::write_docs(call.args, writer))
         }
-        Some(_) => help(call, ServerCommand::Table),
+        Some(_) => call.unknown_subcommand(),
     }
 }
 

@@ -81,12 +81,7 @@ impl DataDir {
 
     /// Notes that there is a journal from now on.
     pub fn note_journal(&self) -> Result<(), StoreError> {
-        let path = self.format();
-        let half = path.with_extension("new");
-        std::fs::write(&half, FORMAT).map_err(StoreError::io("write", &half))?;
-        let written = File::open(&half).map_err(StoreError::io("open", &half))?;
-        written.sync_all().map_err(StoreError::io("sync", &half))?;
-        std::fs::rename(&half, &path).map_err(StoreError::io("rename", &half))?;
+        write_whole(&self.format(), FORMAT.as_bytes())?;
         self.sync()
     }
 
@@ -149,6 +144,16 @@ impl DataDir {
     fn copy(&self) -> PathBuf {
         self.path.join("journal.before-recovery")
     }
+}
+
+/// Writes a file that is there whole or not at all. Its name survives a power loss only when the
+/// directory is synced.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let half = path.with_extension("new");
+    std::fs::write(&half, bytes).map_err(StoreError::io("write", &half))?;
+    let written = File::open(&half).map_err(StoreError::io("open", &half))?;
+    written.sync_all().map_err(StoreError::io("sync", &half))?;
+    std::fs::rename(&half, path).map_err(StoreError::io("rename", &half))
 }
 
 /// Makes the names in a directory survive a power loss.

@@ -5,7 +5,7 @@
 //! that a torn write leaves the other one: position (u64), chain (u64), zeros (12), CRC-32 of the
 //! 28 bytes before it. All little-endian.
 
-use super::{Mark, StoreError};
+use super::{Mark, StoreError, data_dir};
 use crate::codec::record::Position;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -37,11 +37,7 @@ impl MarkFile {
         if let Some(magic) = image.first_chunk_mut() {
             *magic = *MAGIC;
         }
-        let new = path.with_extension("new");
-        std::fs::write(&new, &image).map_err(StoreError::io("write", &new))?;
-        let written = File::open(&new).map_err(StoreError::io("open", &new))?;
-        written.sync_all().map_err(StoreError::io("sync", &new))?;
-        std::fs::rename(&new, path).map_err(StoreError::io("rename", &new))?;
+        data_dir::write_whole(path, &image)?;
         Self::open(path)
     }
 

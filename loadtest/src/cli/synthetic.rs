@@ -82,6 +82,7 @@ pub(crate) struct CrowdArgs {
     pub(crate) zipf: f64,
 }
 
+/// An open loop over a crowd.
 #[derive(Debug, Args)]
 pub(crate) struct SteadyArgs {
     #[command(flatten)]
@@ -134,11 +135,7 @@ pub(crate) struct BurstArgs {
     pub(crate) every_ms: u64,
 
     #[command(flatten)]
-    pub(crate) open: OpenArgs,
-    #[command(flatten)]
-    pub(crate) crowd: CrowdArgs,
-    #[command(flatten)]
-    pub(crate) load: LoadArgs,
+    pub(crate) steady: SteadyArgs,
 }
 
 #[derive(Debug, Args)]
@@ -157,11 +154,7 @@ pub(crate) struct RampArgs {
     pub(crate) halvings: u32,
 
     #[command(flatten)]
-    pub(crate) open: OpenArgs,
-    #[command(flatten)]
-    pub(crate) crowd: CrowdArgs,
-    #[command(flatten)]
-    pub(crate) load: LoadArgs,
+    pub(crate) steady: SteadyArgs,
 }
 
 #[derive(Debug, Args)]
@@ -189,11 +182,7 @@ pub(crate) struct MixArgs {
     pub(crate) retries: f64,
 
     #[command(flatten)]
-    pub(crate) open: OpenArgs,
-    #[command(flatten)]
-    pub(crate) crowd: CrowdArgs,
-    #[command(flatten)]
-    pub(crate) load: LoadArgs,
+    pub(crate) steady: SteadyArgs,
 }
 
 #[derive(Debug, Args)]

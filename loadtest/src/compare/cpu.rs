@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::cost::ticks;
+
 /// A tick of processor time, fixed for user space on Linux.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -22,16 +24,12 @@ pub(crate) fn of_both(server: u32) -> Option<(Duration, Duration)> {
 
 /// The time of one process, and of its children that have ended.
 fn of(pid: u32) -> Option<Duration> {
-    ticks(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    time(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-fn ticks(stat: &str) -> Option<Duration> {
-    // The name of the process is in parentheses, and may have spaces.
-    let (_, rest) = stat.rsplit_once(')')?;
-    let fields: Option<Vec<u32>> =
-        rest.split_whitespace().skip(11).take(4).map(|field| field.parse().ok()).collect();
-    let fields = fields.filter(|fields| fields.len() == 4)?;
-    Some(TICK.saturating_mul(fields.iter().sum()))
+fn time(stat: &str) -> Option<Duration> {
+    let ticks = u32::try_from(ticks(stat)?.iter().sum::<u64>()).ok()?;
+    Some(TICK.saturating_mul(ticks))
 }
 
 #[cfg(test)]
@@ -41,8 +39,8 @@ mod tests {
     #[test]
     fn user_system_and_ended_children_are_added_up_behind_any_name() {
         let stat = "42 (a ) b) S 1 42 42 0 -1 4194304 1 2 3 4 150 25 20 5 20 0 1 0 99";
-        assert_eq!(ticks(stat), Some(Duration::from_secs(2)));
-        assert_eq!(ticks("42 (a) S 1"), None);
+        assert_eq!(time(stat), Some(Duration::from_secs(2)));
+        assert_eq!(time("42 (a) S 1"), None);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::rounding::fraction;
+
 /// How much of a wrong answer is kept.
 const SHOWN_MAX: usize = 200;
 
@@ -74,11 +76,6 @@ impl Measured {
         self.generator_cores = Some(generator.as_secs_f64() / took);
         self
     }
-}
-
-/// A count as a fraction.
-pub(crate) fn fraction(count: u64) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 /// The middle of some values, and their ends.

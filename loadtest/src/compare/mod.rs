@@ -36,6 +36,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::ctrl_c;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::machine::Machine;
 pub(crate) use args::CompareArgs;
 
 use contest::Contest;
@@ -128,9 +129,8 @@ fn disk(dir: Option<&Path>) -> Result<String> {
 }
 
 fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("{cores} cores for server and generator together, Linux {}", kernel.trim())
+    let Machine { cores, kernel, .. } = Machine::of_this();
+    format!("{cores} cores for server and generator together, Linux {kernel}")
 }
 
 /// Becomes true when the program is told to end; the servers are stopped then.

@@ -11,7 +11,7 @@ use super::peer::{About, Peer, Running};
 use super::process;
 use super::resp_server::RespServer;
 use super::resp_talk::{self, Talk, whole};
-use super::workload::{Dialect, ESTIMATE, Kind, MONEY, Op, Reply, Totals, USED, wallet};
+use super::workload::{Dialect, ESTIMATE, Kind, MONEY, Op, Reply, Texts, Totals, wallet};
 use crate::resp;
 
 /// The name that it goes by here.
@@ -114,16 +114,13 @@ impl Dialect for RunningPurser {
     }
 
     fn write(&self, op: Op, out: &mut BytesMut) -> Result<()> {
-        let wallet = wallet(op.wallet);
-        let hold = format!("h{}", op.number);
+        let Texts { wallet, hold, amount, id } = op.texts();
         match op.kind {
             Kind::Authorize => {
-                let amount = ESTIMATE.to_string();
                 let words = ["AUTHORIZE", &wallet, &amount, "ID", &hold];
                 resp_talk::command(&words.map(str::as_bytes), out);
             }
             Kind::Capture => {
-                let (amount, id) = (USED.to_string(), format!("c{}", op.number));
                 let words = ["CAPTURE", &wallet, &hold, &amount, "ID", &id];
                 resp_talk::command(&words.map(str::as_bytes), out);
             }

@@ -11,7 +11,7 @@ use super::peer::{About, Peer, Running};
 use super::process;
 use super::resp_server::RespServer;
 use super::resp_talk::{self, Talk, whole};
-use super::workload::{Dialect, ESTIMATE, Kind, MONEY, Op, Reply, Totals, USED, wallet};
+use super::workload::{Dialect, ESTIMATE, Kind, MONEY, Op, Reply, Texts, Totals, wallet};
 use crate::resp;
 
 pub(crate) const NAME: &str = "redis";
@@ -130,16 +130,13 @@ impl Dialect for RunningRedis {
     }
 
     fn write(&self, op: Op, out: &mut BytesMut) -> Result<()> {
-        let wallet = wallet(op.wallet);
-        let hold = format!("h{}", op.number);
+        let Texts { wallet, hold, amount, id } = op.texts();
         match op.kind {
             Kind::Authorize => {
-                let amount = ESTIMATE.to_string();
                 let words = ["EVALSHA", &self.authorize, "1", &wallet, &hold, &amount];
                 resp_talk::command(&words.map(str::as_bytes), out);
             }
             Kind::Capture => {
-                let (amount, id) = (USED.to_string(), format!("c{}", op.number));
                 let words = ["EVALSHA", &self.capture, "1", &wallet, &hold, &amount, &id];
                 resp_talk::command(&words.map(str::as_bytes), out);
             }

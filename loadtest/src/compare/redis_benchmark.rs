@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::cpu;
-use super::measured::{Measured, Wrong, fraction};
+use super::measured::{Measured, Wrong};
 use super::process;
 use super::shape::Shape;
+use crate::rounding::fraction;
 
 /// The fewest wallets that it can spread over: it draws ids from the same range as wallets.
 pub(crate) const WALLETS_MIN: u32 = 10_000;

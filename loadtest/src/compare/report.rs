@@ -6,9 +6,10 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, LineStyle, Table};
 use serde::Serialize;
 
-use super::measured::{Measured, Spread, fraction};
+use super::measured::{Measured, Spread};
 use super::peer::About;
 use super::shape::Case;
+use crate::rounding::fraction;
 
 /// All of it.
 #[derive(Debug, Serialize)]

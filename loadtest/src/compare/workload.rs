@@ -26,6 +26,32 @@ pub(crate) enum Kind {
     Capture,
 }
 
+impl Op {
+    /// What is said of it in all protocols.
+    pub(crate) fn texts(self) -> Texts {
+        let (amount, id) = match self.kind {
+            Kind::Authorize => (ESTIMATE, format!("h{}", self.number)),
+            Kind::Capture => (USED, format!("c{}", self.number)),
+        };
+        Texts {
+            wallet: wallet(self.wallet),
+            hold: format!("h{}", self.number),
+            amount: amount.to_string(),
+            id,
+        }
+    }
+}
+
+/// A command's words.
+#[derive(Debug)]
+pub(crate) struct Texts {
+    pub(crate) wallet: String,
+    pub(crate) hold: String,
+    pub(crate) amount: String,
+    /// The idempotency key; of an authorization the hold's.
+    pub(crate) id: String,
+}
+
 impl Kind {
     /// What a right answer says.
     pub(crate) const fn status(self) -> &'static [u8] {

@@ -56,8 +56,7 @@ pub fn write_help(command: &Command, writer: &mut Writer<'_>) {
     let name = command.name.to_ascii_uppercase();
     writer.simple(&format!("{name} <subcommand> [<argument> ...]. Subcommands are:"));
     for sub in command.subcommands {
-        let own = sub.name.split_once('|').map_or(sub.name, |(_, own)| own);
-        writer.simple(&own.to_ascii_uppercase());
+        writer.simple(&sub.own_name().to_ascii_uppercase());
         writer.simple(&format!("    {}.", sub.summary));
     }
 }

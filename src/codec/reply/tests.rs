@@ -59,21 +59,7 @@ fn balances() -> Balances {
 }
 
 fn receipt(status: ReceiptStatus) -> Receipt {
-    Receipt {
-        status,
-        balances: balances(),
-        amount: None,
-        expires_at: None,
-        captured: None,
-        debt: Amount::ZERO,
-        repaid: Amount::ZERO,
-        uncovered: Amount::ZERO,
-        over: false,
-        late: false,
-        replayed: false,
-        state: None,
-        price_version: None,
-    }
+    Receipt::plain(status, balances())
 }
 
 #[test]

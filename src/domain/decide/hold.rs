@@ -1,7 +1,7 @@
 //! `AUTHORIZE`, `EXTEND`, `VOID`: placing, growing and releasing holds.
 
 use super::draft::Draft;
-use super::{Decided, No, check_frozen, declined};
+use super::{Decided, No, check_frozen, declined, read};
 use crate::domain::amount::Amount;
 use crate::domain::command::Authorize;
 use crate::domain::event::{EventKind, HoldPlaced};
@@ -87,13 +87,10 @@ pub(super) fn void(
 
 /// The open hold of that id, or the refusal that says what became of it.
 pub(super) fn open_hold<'w>(wallet: &'w Wallet, id: &OpId) -> Result<&'w Hold, No> {
-    if let Some(hold) = wallet.open_hold(id) {
-        return Ok(hold);
+    match read::find_hold(wallet, id)? {
+        (hold, HoldState::Open) => Ok(hold),
+        (_, state) => Err(Refusal::HoldDone { state }.into()),
     }
-    Err(No::Refused(match wallet.memory.ended_hold(id) {
-        Some(ended) => Refusal::HoldDone { state: ended.state },
-        None => Refusal::NoHold,
-    }))
 }
 
 /// How much of `amount` the wallet can reserve: all of it, or with `min` what there is.

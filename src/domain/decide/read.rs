@@ -93,8 +93,8 @@ pub(in crate::domain) fn wallet_view(wallet: &Wallet) -> WalletView {
     }
 }
 
-/// An open hold, or what is remembered of one that is done.
-fn find_hold<'w>(wallet: &'w Wallet, id: &OpId) -> Result<(&'w Hold, HoldState), No> {
+/// A hold, open or done, and where it is in its life.
+pub(super) fn find_hold<'w>(wallet: &'w Wallet, id: &OpId) -> Result<(&'w Hold, HoldState), No> {
     let found = match &wallet.memory.get(id).ok_or(Refusal::NoHold)?.role {
         Role::OpenHold(number) => wallet.holds.get(*number).map(|hold| (hold, HoldState::Open)),
         Role::EndedHold(ended) => Some((ended.hold.as_ref(), ended.state)),

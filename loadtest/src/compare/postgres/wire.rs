@@ -11,7 +11,7 @@ use postgres_protocol::IsNull;
 use postgres_protocol::message::backend::{ErrorResponseBody, Message};
 use postgres_protocol::message::frontend;
 
-use crate::compare::workload::{ESTIMATE, Kind, Op, Reply, USED, wallet};
+use crate::compare::workload::{Kind, Op, Reply, Texts};
 
 /// The user and owner of the database that is made.
 pub(super) const USER: &str = "purser";
@@ -99,13 +99,10 @@ fn error(body: &ErrorResponseBody) -> anyhow::Error {
 
 /// Writes a call: bind, execute and sync, so that it is a transaction of its own.
 pub(super) fn call(op: Op, out: &mut BytesMut) -> Result<()> {
-    let (wallet, hold) = (wallet(op.wallet), format!("h{}", op.number));
+    let Texts { wallet, hold, amount, id } = op.texts();
     match op.kind {
-        Kind::Authorize => bind(AUTHORIZE.0, &[&wallet, &hold, &ESTIMATE.to_string()], out),
-        Kind::Capture => {
-            let id = format!("c{}", op.number);
-            bind(CAPTURE.0, &[&wallet, &hold, &USED.to_string(), &id], out)
-        }
+        Kind::Authorize => bind(AUTHORIZE.0, &[&wallet, &hold, &amount], out),
+        Kind::Capture => bind(CAPTURE.0, &[&wallet, &hold, &amount, &id], out),
     }?;
     frontend::execute("", 0, out)?;
     frontend::sync(out);

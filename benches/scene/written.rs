@@ -43,8 +43,10 @@ impl Written {
 
     /// Encodes it behind others.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        let Record { wallet, seq, previous, event, sums } = &self.record;
-        let (seq, previous, sums, burned) = (*seq, *previous, *sums, self.burned.as_slice());
-        record::encode(&RecordRef { wallet, seq, previous, event, sums, burned }, out).unwrap();
+        let Record { wallet, seq, previous, event, sums, status, .. } = &self.record;
+        let (seq, previous, sums, status) = (*seq, *previous, *sums, *status);
+        let burned = self.burned.as_slice();
+        record::encode(&RecordRef { wallet, seq, previous, event, sums, status, burned }, out)
+            .unwrap();
     }
 }

@@ -7,8 +7,8 @@ use super::grant::Grants;
 use super::hold::{Hold, HoldNo, Holds};
 use super::id::OpId;
 use super::kept_receipt::KeptReceipt;
-use super::memory::{self, EndedHold, Memory, MoneyIn, Remembered, Role, Spend};
-use super::outcome::{HoldState, Receipt, ReceiptStatus};
+use super::memory::{EndedHold, Memory, Remembered, Role, Spend};
+use super::outcome::{Balances, HoldState, Receipt, ReceiptStatus};
 use super::posting::{self, Posting, PostingKind, Step};
 use super::time::Timestamp;
 use super::wallet::{Figures, QuietUntil, Status, Wallet};
@@ -200,12 +200,12 @@ impl Wallet {
                 self.memory.take_back(target, amount)?;
             }
             EventKind::Refunded { target, amount, .. } => {
-                need(self.memory.refund(target, *amount), "no such operation to refund")??;
+                self.memory.refund(target, *amount)?;
             }
             EventKind::Captured { keep, late: false, .. } => {
                 let hold = need(hold, "no such hold to capture")?;
                 let open = need(self.holds.get_mut(hold), "no such hold to capture")?;
-                open.captured = open.captured.plus(spent(event))?;
+                open.captured = open.captured.plus(event.spent())?;
                 if !keep {
                     return self.end_hold(hold, HoldState::Captured, Amount::ZERO).map(Some);
                 }
@@ -217,9 +217,7 @@ impl Wallet {
             }
             EventKind::HoldExpired { .. } => {
                 let hold = need(hold, "no such hold to expire")?;
-                let released = [PostingKind::Unpin, PostingKind::Lapse, PostingKind::CreditRelease];
-                let lapsed = posting::total(&event.postings, &released);
-                return self.end_hold(hold, HoldState::Expired, lapsed).map(Some);
+                return self.end_hold(hold, HoldState::Expired, event.lapsed()).map(Some);
             }
             _ => {}
         }
@@ -271,60 +269,65 @@ impl Wallet {
             if ended.state == HoldState::Voided {
                 ended.void = Some(KeptReceipt::of(receipt));
             }
-            let role = need(self.memory.role_mut(hold), "W5: a hold that nobody placed")?;
-            *role = Role::EndedHold(Box::new(ended));
+            need(self.memory.end_hold(hold, ended), "W5: a hold that nobody placed")?;
         } else {
             self.settle_expired_hold(event, receipt)?;
         }
         let Some(op) = &event.op else { return Ok(()) };
-        let role = match (&event.kind, spend) {
-            (_, Some(spend)) => Role::Spend(spend),
-            (EventKind::HoldPlaced(_), _) => Role::OpenHold(HoldNo(self.seq)),
-            (EventKind::ToppedUp { amount, grant, .. }, _) => {
-                let (grant, amount, taken_back) = (Arc::clone(grant), *amount, Amount::ZERO);
-                Role::TopUp(Box::new(MoneyIn { grant, amount, taken_back }))
-            }
-            (EventKind::Refunded { .. }, _) => Role::Refund,
-            (EventKind::TermsSet(terms), _) => {
-                let (status, credit_limit) = (self.status(), terms.credit_limit);
-                Role::TermsSet(Box::new(memory::TermsSet { status, credit_limit }))
-            }
-            _ => Role::Plain,
-        };
+        let role = Role::of(event, self.seq, spend, self.status());
         let receipt = KeptReceipt::of(receipt);
         let remembered = Remembered { request: event.request, at: event.at, receipt, role };
         need(self.memory.insert(op.clone(), remembered), "W5: the op id is taken")
     }
 
-    /// What late captures and voids do to a hold that has expired.
+    /// What late captures and voids do to a hold that has expired, if it is at hand.
     fn settle_expired_hold(&mut self, event: &Event, receipt: &Receipt) -> Result<(), Misfit> {
-        match &event.kind {
-            EventKind::Captured { hold, keep, late: true, .. } => {
-                let expired = need(self.memory.ended_hold_mut(hold), "no such expired hold")?;
-                let spent = spent(event);
-                expired.hold.captured = expired.hold.captured.plus(spent)?;
-                expired.lapsed = expired.lapsed.less(spent);
-                if !keep {
-                    expired.state = HoldState::Captured;
-                }
-            }
-            EventKind::HoldVoided { hold, .. } => {
-                let expired = need(self.memory.ended_hold_mut(hold), "no such expired hold")?;
-                expired.state = HoldState::Voided;
-                expired.void = Some(KeptReceipt::of(receipt));
-            }
-            _ => {}
+        let (EventKind::Captured { hold, .. } | EventKind::HoldVoided { hold, .. }) = &event.kind
+        else {
+            return Ok(());
+        };
+        if let Some(expired) = self.memory.ended_hold_mut(hold) {
+            expired.settle_late(event, receipt)?;
         }
         Ok(())
     }
 
     /// The receipt of an event that was just applied.
     fn receipt(&self, event: &Event) -> Receipt {
+        Receipt::of(event, self.balances())
+    }
+}
+
+impl EndedHold {
+    /// What a late capture or a void does to a hold that has expired.
+    pub(super) fn settle_late(&mut self, event: &Event, receipt: &Receipt) -> Result<(), Overflow> {
+        match &event.kind {
+            EventKind::Captured { keep, late: true, .. } => {
+                let spent = event.spent();
+                self.hold.captured = self.hold.captured.plus(spent)?;
+                self.lapsed = self.lapsed.less(spent);
+                if !keep {
+                    self.state = HoldState::Captured;
+                }
+            }
+            EventKind::HoldVoided { .. } => {
+                self.state = HoldState::Voided;
+                self.void = Some(KeptReceipt::of(receipt));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Receipt {
+    /// The receipt of an event that left its wallet with `balances`.
+    pub(super) fn of(event: &Event, balances: Balances) -> Self {
         let total = |kinds: &[PostingKind]| posting::total(&event.postings, kinds);
-        let mut receipt = Receipt {
+        let mut receipt = Self {
             debt: total(&[PostingKind::SpendDebt, PostingKind::ReverseDebt]),
             repaid: total(&[PostingKind::FundDebt, PostingKind::RefundDebt, PostingKind::Repay]),
-            ..Receipt::plain(ReceiptStatus::of(&event.kind), self.balances())
+            ..Self::plain(ReceiptStatus::of(&event.kind), balances)
         };
         match &event.kind {
             EventKind::HoldPlaced(placed) => {
@@ -336,12 +339,12 @@ impl Wallet {
                 receipt.expires_at = Some(*expires_at);
             }
             EventKind::Captured { uncovered, late, .. } => {
-                receipt.captured = Some(spent(event));
+                receipt.captured = Some(event.spent());
                 receipt.uncovered = *uncovered;
                 receipt.late = *late;
             }
             EventKind::Charged { uncovered, over, .. } => {
-                receipt.captured = Some(spent(event));
+                receipt.captured = Some(event.spent());
                 receipt.uncovered = *uncovered;
                 receipt.over = *over;
             }
@@ -362,6 +365,28 @@ impl Event {
             | EventKind::HoldExpired { hold } => Some(hold),
             _ => None,
         }
+    }
+
+    /// The operation of the past that it refers to, if it is no hold.
+    pub const fn target(&self) -> Option<&OpId> {
+        match &self.kind {
+            EventKind::Reversed { target, .. }
+            | EventKind::Revoked { target, .. }
+            | EventKind::Refunded { target, .. } => Some(target),
+            _ => None,
+        }
+    }
+
+    /// What a capture or charge charged.
+    pub(super) fn spent(&self) -> Amount {
+        use PostingKind::{SpendDebt, SpendFree, SpendPinned};
+        posting::total(&self.postings, &[SpendPinned, SpendFree, SpendDebt])
+    }
+
+    /// What a hold still held when it expired.
+    pub(super) fn lapsed(&self) -> Amount {
+        use PostingKind::{CreditRelease, Lapse, Unpin};
+        posting::total(&self.postings, &[Unpin, Lapse, CreditRelease])
     }
 }
 
@@ -392,7 +417,7 @@ impl ReceiptStatus {
 }
 
 /// A hold as it begins, before its postings pin anything.
-fn new_hold(placed: &HoldPlaced, at: Timestamp, id: OpId, seq: u64) -> Hold {
+pub(super) fn new_hold(placed: &HoldPlaced, at: Timestamp, id: OpId, seq: u64) -> Hold {
     Hold {
         number: HoldNo(seq),
         id,
@@ -405,12 +430,6 @@ fn new_hold(placed: &HoldPlaced, at: Timestamp, id: OpId, seq: u64) -> Hold {
         slices: SmallVec::new(),
         credit: Amount::ZERO,
     }
-}
-
-/// What a capture or charge charged.
-fn spent(event: &Event) -> Amount {
-    use PostingKind::{SpendDebt, SpendFree, SpendPinned};
-    posting::total(&event.postings, &[SpendPinned, SpendFree, SpendDebt])
 }
 
 /// Moves one figure; none may fall below zero (W3).

@@ -15,6 +15,7 @@ pub mod kept_receipt;
 pub mod memory;
 pub mod outcome;
 pub mod posting;
+pub mod recall;
 pub mod rules;
 pub mod time;
 pub mod wallet;

@@ -182,6 +182,11 @@ impl Wallet {
         }
     }
 
+    /// The credit line.
+    pub fn credit_limit(&self) -> Amount {
+        self.terms.credit_limit
+    }
+
     /// How many events the wallet has seen.
     pub fn seq(&self) -> u64 {
         self.seq
@@ -205,6 +210,11 @@ impl Wallet {
     /// What it remembers of its operations.
     pub fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// What it remembers of its operations, to be told or to forget.
+    pub fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
     }
 
     /// Whether closing it now would leave neither money nor debt behind.

@@ -6,7 +6,7 @@ use crate::domain::command::Request;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::grant::GrantTerms;
 use crate::domain::id::WalletId;
-use crate::domain::memory::Role;
+use crate::domain::memory::{Memory, Role};
 use crate::domain::outcome::{Outcome, Receipt};
 use crate::domain::rules::Rules;
 use crate::domain::time::Timestamp;
@@ -72,6 +72,11 @@ impl LiveWallet {
         self.wallet.as_ref()
     }
 
+    /// What it remembers of its operations, to be told or to forget; none until it is opened.
+    pub fn memory_mut(&mut self) -> Option<&mut Memory> {
+        self.wallet.as_mut().map(Wallet::memory_mut)
+    }
+
     /// Makes happen what is due by `now`, at most `limit` events of it; answers whether nothing
     /// more is due.
     pub fn settle_due(
@@ -117,33 +122,32 @@ impl LiveWallet {
             self.wallet = Some(wallet);
             receipt
         };
-        let seq = self.wallet.as_ref().map_or(0, Wallet::seq);
-        let burned = self.burned_by(event);
-        let balances = receipt.balances;
+        let Some(wallet) = &self.wallet else { return Ok(receipt) };
+        let burned = burned_by(wallet, event);
         let record = RecordRef {
             wallet: &self.id,
-            seq,
+            seq: wallet.seq(),
             previous: self.last,
             event,
-            sums: Sums { posted: balances.posted, held: balances.held, debt: balances.debt },
+            sums: Sums::of(wallet),
+            status: wallet.status(),
             burned: &burned,
         };
         self.last = records.append(&record)?;
         Ok(receipt)
     }
+}
 
-    /// The terms of the grants that an event has burned.
-    fn burned_by(&self, event: &Event) -> SmallVec<[Arc<GrantTerms>; 2]> {
-        if !matches!(event.kind, EventKind::Captured { .. } | EventKind::Charged { .. }) {
-            return SmallVec::new();
+/// The terms of the grants that an event has burned.
+fn burned_by(wallet: &Wallet, event: &Event) -> SmallVec<[Arc<GrantTerms>; 2]> {
+    if !matches!(event.kind, EventKind::Captured { .. } | EventKind::Charged { .. }) {
+        return SmallVec::new();
+    }
+    let remembered = event.op.as_ref().and_then(|op| wallet.memory().get(op));
+    match remembered.map(|remembered| &remembered.role) {
+        Some(Role::Spend(spend)) => {
+            spend.slices.iter().map(|(terms, _)| Arc::clone(terms)).collect()
         }
-        let wallet = self.wallet.as_ref();
-        let remembered = wallet.zip(event.op.as_ref()).and_then(|(w, op)| w.memory().get(op));
-        match remembered.map(|remembered| &remembered.role) {
-            Some(Role::Spend(spend)) => {
-                spend.slices.iter().map(|(terms, _)| Arc::clone(terms)).collect()
-            }
-            _ => SmallVec::new(),
-        }
+        _ => SmallVec::new(),
     }
 }

@@ -7,7 +7,7 @@
 
 use super::writer::Tail;
 use super::{Journal, Mark, StoreError};
-use crate::codec::record::{self, Position, Record};
+use crate::codec::record::{self, Position, Record, Sums};
 use crate::codec::value::{self, Content, Value, ValueError};
 use crate::domain::id::WalletId;
 use crate::domain::time::Timestamp;
@@ -286,18 +286,16 @@ impl Reader {
         let sums = if let Some(known) = known {
             known.wallet.apply(&record.event).map_err(|error| damaged(error.to_string()))?;
             known.last = position;
-            known.wallet.balances()
+            Sums::of(&known.wallet)
         } else {
             let opened = Wallet::open(&record.event);
             let (wallet, _) = opened.map_err(|error| damaged(error.to_string()))?;
-            let balances = wallet.balances();
+            let sums = Sums::of(&wallet);
             let recovered = RecoveredWallet { wallet, last: position };
             self.recovered.wallets.insert(record.wallet, recovered);
-            balances
+            sums
         };
-        if (sums.posted, sums.held, sums.debt)
-            != (record.sums.posted, record.sums.held, record.sums.debt)
-        {
+        if sums != record.sums {
             return Err(damaged("its money does not come to what it says".to_owned()));
         }
         self.recovered.last_time = self.recovered.last_time.max(record.event.at);

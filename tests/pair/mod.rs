@@ -4,14 +4,16 @@
 use crate::model::asks::{Asker, Dice, opening};
 use crate::model::told::{figures, told};
 use crate::model::{Answer, Model};
-use purser::codec::record::{self, Position, RecordError, RecordRef};
+use purser::codec::record::{self, Position, Record, RecordError, RecordRef};
 use purser::domain::Verdict;
 use purser::domain::command::{Command, Overage, Request};
 use purser::domain::event::Event;
 use purser::domain::hold::Hold;
 use purser::domain::id::{OpId, WalletId};
+use purser::domain::memory::Remembered;
 use purser::domain::outcome::{Outcome, Receipt};
 use purser::domain::posting::Account;
+use purser::domain::recall::{Past, recall};
 use purser::domain::rules::Rules;
 use purser::domain::time::{Span, Timestamp};
 use purser::domain::wallet::Wallet;
@@ -23,12 +25,17 @@ use std::collections::BTreeMap;
 struct Tape {
     frames: Vec<u8>,
     events: Vec<Event>,
+    /// The same, as they are read back.
+    records: Vec<Record>,
     books: BTreeMap<Account, i128>,
 }
 
 impl Records for Tape {
     fn append(&mut self, record: &RecordRef<'_>) -> Result<Position, RecordError> {
+        let start = self.frames.len();
         record::encode(record, &mut self.frames)?;
+        let (read, _) = record::decode(&self.frames[start..]).expect("it is readable");
+        self.records.push(read);
         let mut entries = BTreeMap::<Account, i128>::new();
         for posting in &record.event.postings {
             assert!(posting.amount.is_positive(), "{posting:?}");
@@ -43,6 +50,25 @@ impl Records for Tape {
         }
         self.events.push(record.event.clone());
         Ok(Position::new(0, u64::try_from(self.events.len()).expect("few")))
+    }
+}
+
+impl Tape {
+    /// What the records say of an operation.
+    fn recall(&self, op: &OpId) -> Option<Remembered> {
+        let concerns =
+            |event: &Event| [event.op.as_ref(), event.hold(), event.target()].contains(&Some(op));
+        let past = self.records.iter().filter(|record| concerns(&record.event));
+        recall(
+            op,
+            past.map(|record| Past {
+                seq: record.seq,
+                event: &record.event,
+                balances: record.sums.balances(),
+                status: record.status,
+                burned: &record.burned,
+            }),
+        )
     }
 }
 
@@ -83,10 +109,31 @@ impl Pair {
 
     /// Asks what `bits` make up.
     pub(crate) fn step(&mut self, bits: u64) -> Answer {
+        let mut dice = Dice(bits.rotate_left(32));
+        if dice.roll(8) == 0 {
+            self.forget(dice.roll(2) == 0);
+        }
         let mut dice = Dice(bits);
         self.now = Asker::time(&mut dice, self.now, &self.model);
         let request = self.asker.ask(&mut dice, self.now, &self.model);
         self.ask(&request, self.now)
+    }
+
+    /// The wallet forgets what it can recall.
+    fn forget(&mut self, all: bool) {
+        let time = Timestamp::from_millis(self.now + 1);
+        let memory = self.live.memory_mut().expect("it is open");
+        if all { memory.forget_before(time) } else { memory.forget_older_half() }
+    }
+
+    /// Tells the wallet what it lacks to judge a request, as its actor does.
+    fn tell(&mut self, request: &Request) {
+        let memory = self.live.memory_mut().expect("it is open");
+        for op in memory.lacks(request) {
+            if let Some(remembered) = self.tape.recall(op) {
+                memory.tell(op.clone(), remembered);
+            }
+        }
     }
 
     /// Asks both, and compares all that they tell.
@@ -94,6 +141,7 @@ impl Pair {
         let now = Timestamp::from_millis(at);
         let settled_before = self.wallet().time();
         while !self.live.settle_due(now, &self.rules, 1, &mut self.tape).expect("due fits") {}
+        self.tell(request);
         let before = self.wallet().clone();
         let verdict = Wallet::decide(Some(&before), request, now, &self.rules);
         let executed = self.live.execute(request, now, &self.rules, &mut self.tape);
@@ -111,6 +159,7 @@ impl Pair {
         assert!(self.wallet().time() >= settled_before, "W6: time runs backwards");
         if executed.changed {
             self.check_overdraft(&request.command);
+            self.tell(request);
             let again = Wallet::decide(self.live.wallet(), request, now, &self.rules);
             if let (Some(_), Verdict::Answer(Outcome::Receipt(again))) = (&request.id, again) {
                 assert_eq!(
@@ -198,6 +247,10 @@ impl Pair {
             assert_eq!(&record.event, event);
         }
         assert_eq!(&wallet, self.wallet(), "replay and live traffic come to the same");
+        for op in self.tape.events.iter().filter_map(|event| event.op.as_ref()) {
+            let recalled = self.tape.recall(op);
+            assert_eq!(recalled.as_ref(), wallet.memory().get(op), "{op:?} is recalled whole");
+        }
         assert!(rest.is_empty());
     }
 }

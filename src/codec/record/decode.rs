@@ -2,14 +2,16 @@
 
 use super::v1::{
     ArchivedGrantV1, ArchivedMoreV1, ArchivedPostingV1, ArchivedRecordV1, ArchivedTagV1,
-    ArchivedTermsV1, flag, grant_kind, kind, overage,
+    ArchivedTermsV1, flag, grant_kind, kind, overage, status,
 };
-use super::{FRAME_HEAD, Position, Record, RecordError, Sums, VERSION};
+use super::v2::ArchivedRecordV2;
+use super::{EXTENDED, FRAME_HEAD, PLAIN, Position, Record, RecordError, Sums};
 use crate::domain::amount::Amount;
 use crate::domain::command::{GrantKind, OpenTerms, Overage, RequestHash, Terms};
 use crate::domain::event::{Event, EventKind, HoldPlaced};
 use crate::domain::grant::GrantTerms;
 use crate::domain::id::{Currency, Note, OpId, Plan, TagKey, TagValue, Tags, WalletId, Zone};
+use crate::domain::outcome::WalletStatus;
 use crate::domain::posting::{self, GrantNo, Posting, PostingKind, Postings};
 use crate::domain::time::Timestamp;
 use std::sync::Arc;
@@ -20,19 +22,32 @@ pub fn decode(bytes: &[u8]) -> Result<(Record, usize), RecordError> {
     let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| RecordError::Cut)?;
     let frame = rest.get(..length).ok_or(RecordError::Cut)?;
     let (&version, body) = frame.split_first().ok_or(RecordError::Cut)?;
-    if version != VERSION {
-        return Err(RecordError::Version(version));
-    }
-    let archived = rkyv::access::<ArchivedRecordV1<'_>, rkyv::rancor::Error>(body)
-        .map_err(|_| RecordError::Damaged)?;
     let length = length.saturating_add(FRAME_HEAD).saturating_sub(1);
-    Ok((record(archived)?, length))
+    let record = match version {
+        PLAIN => record(access::<ArchivedRecordV1<'_>>(body)?, Amount::ZERO)?,
+        EXTENDED => {
+            let extended = access::<ArchivedRecordV2<'_>>(body)?;
+            let credit_limit = Amount::from_pico(extended.extension.credit_limit.to_native());
+            record(&extended.core, credit_limit)?
+        }
+        version => return Err(RecordError::Version(version)),
+    };
+    Ok((record, length))
+}
+
+/// The archive that a body is.
+fn access<T>(body: &[u8]) -> Result<&T, RecordError>
+where
+    T: rkyv::Portable
+        + for<'a> rkyv::bytecheck::CheckBytes<rkyv::api::high::HighValidator<'a, rkyv::rancor::Error>>,
+{
+    rkyv::access::<T, rkyv::rancor::Error>(body).map_err(|_| RecordError::Damaged)
 }
 
 /// A value that was read, or why not.
 type Decoded<T> = Result<T, RecordError>;
 
-fn record(archived: &ArchivedRecordV1<'_>) -> Decoded<Record> {
+fn record(archived: &ArchivedRecordV1<'_>, credit_limit: Amount) -> Decoded<Record> {
     let postings: Postings = archived.postings.iter().map(read_posting).collect::<Decoded<_>>()?;
     let fields = Fields { archived, more: archived.more.as_ref().map(|more| &*more.0) };
     let op = match &*archived.op {
@@ -48,7 +63,10 @@ fn record(archived: &ArchivedRecordV1<'_>) -> Decoded<Record> {
             posted: Amount::from_pico(archived.posted.to_native()),
             held: Amount::from_pico(archived.held.to_native()),
             debt: Amount::from_pico(archived.debt.to_native()),
+            credit_limit,
         },
+        status: read_status(archived.flags),
+        burned: fields.grants(false)?,
         event: Event {
             at: Timestamp::from_millis(archived.at.to_native()),
             op,
@@ -136,7 +154,7 @@ impl<'a> Fields<'_, 'a> {
     }
 
     fn overage(&self) -> Decoded<Overage> {
-        match self.archived.flags >> flag::OVERAGE_SHIFT {
+        match (self.archived.flags >> flag::OVERAGE_SHIFT) & 0b11 {
             overage::DEBT => Ok(Overage::Debt),
             overage::CAP => Ok(Overage::Cap),
             overage::REJECT => Ok(Overage::Reject),
@@ -180,13 +198,27 @@ impl<'a> Fields<'_, 'a> {
 
     /// The grants that the event makes or revives.
     fn made(&self) -> Decoded<Vec<Arc<GrantTerms>>> {
-        let made = self.archived.grants.iter().filter(|grant| grant.made);
-        made.map(|grant| read_grant(grant).map(Arc::new)).collect()
+        self.grants(true)
+    }
+
+    /// The grants that the event makes, or those that it burns.
+    fn grants(&self, made: bool) -> Decoded<Vec<Arc<GrantTerms>>> {
+        let grants = self.archived.grants.iter().filter(|grant| grant.made == made);
+        grants.map(|grant| read_grant(grant).map(Arc::new)).collect()
     }
 
     fn terms(&self) -> Decoded<&ArchivedTermsV1<'a>> {
         let terms = self.more.and_then(|more| more.terms.as_ref());
         terms.ok_or(RecordError::Impossible("terms"))
+    }
+}
+
+const fn read_status(flags: u8) -> WalletStatus {
+    match flags >> flag::STATUS_SHIFT {
+        status::FROZEN => WalletStatus::Frozen,
+        status::CLOSING => WalletStatus::Closing,
+        status::CLOSED => WalletStatus::Closed,
+        _ => WalletStatus::Open,
     }
 }
 

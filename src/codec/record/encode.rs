@@ -2,13 +2,16 @@
 
 use super::v1::{
     GrantV1, MoreBox, MoreV1, PostingV1, RecordV1, TagV1, TermsV1, flag, grant_kind, kind, overage,
+    status,
 };
-use super::{FRAME_HEAD, RecordError, RecordRef, VERSION};
+use super::v2::{ExtensionV2, RecordV2};
+use super::{EXTENDED, FRAME_HEAD, PLAIN, RecordError, RecordRef};
 use crate::domain::amount::Amount;
 use crate::domain::command::{GrantKind, Overage, Terms};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::grant::GrantTerms;
 use crate::domain::id::{Note, OpId, Plan, Tags};
+use crate::domain::outcome::WalletStatus;
 use crate::domain::posting::PostingKind;
 use crate::domain::time::Timestamp;
 use smallvec::SmallVec;
@@ -48,7 +51,7 @@ pub fn encode(record: &RecordRef<'_>, out: &mut Vec<u8>) -> Result<usize, Record
         expires_at: fields.expires_at.map_or(0, Timestamp::millis),
         grant: fields.grant,
         kind: fields.kind,
-        flags: fields.flags,
+        flags: fields.flags | (status_code(record.status) << flag::STATUS_SHIFT),
         wallet: record.wallet.as_str(),
         op: event.op.as_ref().map_or("", OpId::as_str),
         subject: fields.subject.map_or("", OpId::as_str),
@@ -58,15 +61,37 @@ pub fn encode(record: &RecordRef<'_>, out: &mut Vec<u8>) -> Result<usize, Record
         more: fields.has_more().then_some(MoreBox(&fields.more)),
     };
     let buffer = std::mem::take(out);
-    *out = rkyv::api::high::to_bytes_in::<_, rkyv::rancor::Error>(&archived, buffer)
-        .map_err(|_| RecordError::Impossible("size"))?;
+    let extension = ExtensionV2 { credit_limit: record.sums.credit_limit.pico() };
+    let (version, body) = if extension.is_empty() {
+        (PLAIN, rkyv::api::high::to_bytes_in::<_, rkyv::rancor::Error>(&archived, buffer))
+    } else {
+        let extended = RecordV2 { core: archived, extension: &extension };
+        (EXTENDED, rkyv::api::high::to_bytes_in::<_, rkyv::rancor::Error>(&extended, buffer))
+    };
+    *out = body.map_err(|_| RecordError::Impossible("size"))?;
     let length = out.len().saturating_sub(start);
     let after = u32::try_from(length.saturating_sub(4)).map_err(|_| RecordError::Cut)?;
     let [a, b, c, d] = after.to_le_bytes();
     if let Some(head) = out.get_mut(start..start.saturating_add(FRAME_HEAD)) {
-        head.copy_from_slice(&[a, b, c, d, VERSION]);
+        head.copy_from_slice(&[a, b, c, d, version]);
     }
     Ok(length)
+}
+
+impl ExtensionV2 {
+    /// Whether version 1 says it all.
+    const fn is_empty(&self) -> bool {
+        self.credit_limit == 0
+    }
+}
+
+const fn status_code(status: WalletStatus) -> u8 {
+    match status {
+        WalletStatus::Open => status::OPEN,
+        WalletStatus::Frozen => status::FROZEN,
+        WalletStatus::Closing => status::CLOSING,
+        WalletStatus::Closed => status::CLOSED,
+    }
 }
 
 /// What an event fills in beside what all have.

@@ -5,24 +5,33 @@
 //! ledger of a wallet is its records, walked back along `previous`.
 //!
 //! On disk a record is a frame: length (u32, little-endian, of what follows), version (u8), body.
-//! The body of version 1 is an rkyv archive of `v1::RecordV1`: frozen, never changed again.
+//! The body of version 1 is an rkyv archive of `v1::RecordV1`, that of version 2 of
+//! `v2::RecordV2`, which adds what few records have: frozen, never changed again. A record that
+//! needs nothing of version 2 is written as version 1.
 
 mod decode;
 mod encode;
 mod v1;
+mod v2;
 
 pub use decode::decode;
 pub use encode::encode;
 
 use crate::domain::amount::Amount;
 use crate::domain::event::Event;
+use crate::domain::grant::GrantTerms;
 use crate::domain::id::WalletId;
+use crate::domain::outcome::{Balances, WalletStatus};
+use crate::domain::wallet::Wallet;
+use std::sync::Arc;
 
 /// The bytes of a frame before its body.
 pub const FRAME_HEAD: usize = 5;
 
-/// The version that is written.
-const VERSION: u8 = 1;
+/// The version of records without a credit line.
+const PLAIN: u8 = 1;
+/// The version of records with more.
+const EXTENDED: u8 = 2;
 
 /// A place in the journal. The upper 8 bits name the log (one per shard), the lower 56 count within
 /// it from 1. Zero is no place.
@@ -81,6 +90,25 @@ pub struct Sums {
     pub held: Amount,
     /// What the customer owes.
     pub debt: Amount,
+    /// The credit line.
+    pub credit_limit: Amount,
+}
+
+impl Sums {
+    /// What a wallet has now.
+    pub fn of(wallet: &Wallet) -> Self {
+        let Balances { posted, held, debt, .. } = wallet.balances();
+        Self { posted, held, debt, credit_limit: wallet.credit_limit() }
+    }
+
+    /// The wallet's money, as a receipt shows it.
+    pub fn balances(self) -> Balances {
+        let Self { posted, held, debt, credit_limit } = self;
+        let available = posted.pico().saturating_add(credit_limit.pico());
+        let taken = held.pico().saturating_add(debt.pico());
+        let available = Amount::from_pico(available.saturating_sub(taken));
+        Balances { posted, held, debt, available }
+    }
 }
 
 /// One event of one wallet.
@@ -96,6 +124,10 @@ pub struct Record {
     pub event: Event,
     /// What the wallet had then.
     pub sums: Sums,
+    /// Whether it took part in traffic then.
+    pub status: WalletStatus,
+    /// The terms of the grants that the event burned, in the order of its postings.
+    pub burned: Vec<Arc<GrantTerms>>,
 }
 
 /// A record to encode, borrowed.
@@ -111,8 +143,10 @@ pub struct RecordRef<'a> {
     pub event: &'a Event,
     /// What the wallet had then.
     pub sums: Sums,
+    /// Whether it took part in traffic then.
+    pub status: WalletStatus,
     /// The terms of the grants that the event burns, so that the record explains itself.
-    pub burned: &'a [std::sync::Arc<crate::domain::grant::GrantTerms>],
+    pub burned: &'a [Arc<GrantTerms>],
 }
 
 /// Why bytes are not a record.

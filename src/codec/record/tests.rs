@@ -93,15 +93,18 @@ fn record(kind: EventKind) -> Record {
             posted: Amount::from_pico(1),
             held: Amount::from_pico(2),
             debt: Amount::from_pico(3),
+            credit_limit: Amount::ZERO,
         },
+        status: WalletStatus::Open,
+        burned: vec![grant()],
     }
 }
 
 fn bytes_of(record: &Record) -> Vec<u8> {
     let mut bytes = vec![0xee; 3];
-    let Record { wallet, seq, previous, event, sums } = record;
-    let burned = &[grant()];
-    let borrowed = RecordRef { wallet, seq: *seq, previous: *previous, event, sums: *sums, burned };
+    let Record { wallet, seq, previous, event, sums, status, burned } = record;
+    let (seq, previous, sums, status) = (*seq, *previous, *sums, *status);
+    let borrowed = RecordRef { wallet, seq, previous, event, sums, status, burned };
     let length = encode(&borrowed, &mut bytes).unwrap();
     assert_eq!(bytes.len(), length + 3, "what was in the buffer stays");
     bytes.split_off(3)
@@ -115,6 +118,19 @@ fn every_kind_of_record_survives_its_bytes() {
         let (read, length) = decode(&bytes).unwrap();
         assert_eq!(read, record);
         assert_eq!(length, bytes.len());
+    }
+}
+
+/// A credit line is part of the money that a receipt shows, so that it can be shown again.
+#[test]
+fn a_credit_line_and_a_status_survive_too() {
+    for status in [WalletStatus::Frozen, WalletStatus::Closing, WalletStatus::Closed] {
+        for kind in kinds() {
+            let mut record = record(kind);
+            record.status = status;
+            record.sums.credit_limit = Amount::from_pico(1 << 100);
+            assert_eq!(decode(&bytes_of(&record)).unwrap().0, record);
+        }
     }
 }
 

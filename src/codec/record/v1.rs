@@ -20,7 +20,8 @@ pub(super) struct RecordV1<'a> {
     pub(super) grant: u32,
     /// One of [`kind`].
     pub(super) kind: u8,
-    /// A union of [`flag`]; bits 4 and 5 are an overage of [`overage`].
+    /// A union of [`flag`]; bits 4 and 5 are an overage of [`overage`], bits 6 and 7 the wallet's
+    /// status after the event, of [`status`].
     pub(super) flags: u8,
     #[rkyv(with = InlineAsBox)]
     pub(super) wallet: &'a str,
@@ -137,6 +138,16 @@ pub(super) mod flag {
     pub(in super::super) const FORCE: u8 = 8;
     /// Where the overage begins.
     pub(in super::super) const OVERAGE_SHIFT: u32 = 4;
+    /// Where the status begins.
+    pub(in super::super) const STATUS_SHIFT: u32 = 6;
+}
+
+/// Codes of a wallet's status.
+pub(super) mod status {
+    pub(in super::super) const OPEN: u8 = 0;
+    pub(in super::super) const FROZEN: u8 = 1;
+    pub(in super::super) const CLOSING: u8 = 2;
+    pub(in super::super) const CLOSED: u8 = 3;
 }
 
 /// Codes of an overage.

@@ -95,10 +95,10 @@ pub(in crate::domain) fn wallet_view(wallet: &Wallet) -> WalletView {
 
 /// A hold, open or done, and where it is in its life.
 pub(super) fn find_hold<'w>(wallet: &'w Wallet, id: &OpId) -> Result<(&'w Hold, HoldState), No> {
-    let found = match &wallet.memory.get(id).ok_or(Refusal::NoHold)?.role {
-        Role::OpenHold(number) => wallet.holds.get(*number).map(|hold| (hold, HoldState::Open)),
-        Role::EndedHold(ended) => Some((ended.hold.as_ref(), ended.state)),
-        _ => None,
+    let found = if let Some(number) = wallet.memory.open_hold(id) {
+        wallet.holds.get(number).map(|hold| (hold, HoldState::Open))
+    } else {
+        wallet.memory.ended_hold(id).map(|ended| (ended.hold.as_ref(), ended.state))
     };
     Ok(found.ok_or(Refusal::NoHold)?)
 }

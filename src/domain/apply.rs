@@ -194,13 +194,15 @@ impl Wallet {
             EventKind::GrantExpired { grant } => {
                 need(self.grants.get_mut(*grant), "no such grant to expire")?.expired = true;
             }
-            EventKind::Reversed { target, amount, .. } => self.memory.take_back(target, *amount)?,
+            EventKind::Reversed { target, amount, .. } => {
+                need(self.memory.take_back(target, *amount), "nothing to take back")??;
+            }
             EventKind::Revoked { target, .. } => {
                 let amount = posting::total(&event.postings, &[PostingKind::Revoke]);
-                self.memory.take_back(target, amount)?;
+                need(self.memory.take_back(target, amount), "nothing to take back")??;
             }
             EventKind::Refunded { target, amount, .. } => {
-                self.memory.refund(target, *amount)?;
+                need(self.memory.refund(target, *amount), "nothing to refund")??;
             }
             EventKind::Captured { keep, late: false, .. } => {
                 let hold = need(hold, "no such hold to capture")?;
@@ -280,16 +282,15 @@ impl Wallet {
         need(self.memory.insert(op.clone(), remembered), "W5: the op id is taken")
     }
 
-    /// What late captures and voids do to a hold that has expired, if it is at hand.
+    /// What late captures and voids do to a hold that has expired.
     fn settle_expired_hold(&mut self, event: &Event, receipt: &Receipt) -> Result<(), Misfit> {
-        let (EventKind::Captured { hold, .. } | EventKind::HoldVoided { hold, .. }) = &event.kind
+        let (EventKind::Captured { hold, late: true, .. } | EventKind::HoldVoided { hold, .. }) =
+            &event.kind
         else {
             return Ok(());
         };
-        if let Some(expired) = self.memory.ended_hold_mut(hold) {
-            expired.settle_late(event, receipt)?;
-        }
-        Ok(())
+        let expired = need(self.memory.ended_hold_mut(hold), "no such expired hold")?;
+        Ok(expired.settle_late(event, receipt)?)
     }
 
     /// The receipt of an event that was just applied.

@@ -7,13 +7,14 @@
 
 use super::amount::{Amount, Overflow};
 use super::command::{Command, Request, RequestHash};
+use super::event::Event;
 use super::grant::GrantTerms;
-use super::hold::{Hold, HoldNo};
+use super::hold::{Hold, HoldNo, Holds};
 use super::id::OpId;
 use super::kept_receipt::KeptReceipt;
 use super::outcome::{HoldState, WalletStatus};
-use super::time::{Span, Timestamp};
-use hashbrown::HashMap;
+use super::time::Timestamp;
+use hashlink::LinkedHashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -101,18 +102,56 @@ impl Spend {
     }
 }
 
-/// The operations that a wallet has at hand, by id. How many they are is no part of what the
-/// wallet is, so any two memories are equal.
+/// A stretch of the journal. The archive takes in whole eras, in order; whoever keeps the wallet
+/// counts them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Era(pub u64);
+
+impl Era {
+    /// The era after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// The operations that a wallet has at hand, by id: all that the archive does not have yet, and the
+/// open holds. How many they are is no part of what the wallet is, so any two memories are equal.
 #[derive(Debug, Clone, Default)]
-pub struct Memory(HashMap<OpId, Known>);
+pub struct Memory {
+    /// The longer untouched, the nearer to the front.
+    known: LinkedHashMap<OpId, Known>,
+    /// The era that goes on.
+    era: Era,
+}
 
 /// What is at hand of an operation.
 #[derive(Debug, Clone)]
-enum Known {
-    /// All of it.
-    All(Box<Remembered>),
-    /// The open hold that it placed.
-    OpenHold(HoldNo),
+struct Known {
+    /// The era of the last event that concerned it.
+    touched: Era,
+    what: What,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    All(Remembered),
+    /// What became of a hold, but not what its `AUTHORIZE` answered.
+    Hold(Role),
+}
+
+impl What {
+    const fn role(&self) -> &Role {
+        match self {
+            Self::All(Remembered { role, .. }) | Self::Hold(role) => role,
+        }
+    }
+
+    fn role_mut(&mut self) -> &mut Role {
+        match self {
+            Self::All(Remembered { role, .. }) | Self::Hold(role) => role,
+        }
+    }
 }
 
 impl PartialEq for Memory {
@@ -124,38 +163,44 @@ impl PartialEq for Memory {
 impl Eq for Memory {}
 
 impl Memory {
+    /// A memory of nothing but the open holds.
+    pub(super) fn of_open_holds(holds: &Holds) -> Self {
+        let known = |hold: &Hold| {
+            let what = What::Hold(Role::OpenHold(hold.number));
+            (hold.id.clone(), Known { touched: Era::default(), what })
+        };
+        Self { known: holds.after(None).map(known).collect(), era: Era::default() }
+    }
+
     /// The operation of that id, if all of it is at hand.
     pub fn get(&self, op: &OpId) -> Option<&Remembered> {
-        match self.0.get(op)? {
-            Known::All(remembered) => Some(remembered),
-            Known::OpenHold(_) => None,
+        match &self.known.get(op)?.what {
+            What::All(remembered) => Some(remembered),
+            What::Hold(_) => None,
         }
     }
 
     /// How many operations are at hand.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.known.len()
     }
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.known.is_empty()
     }
 
     /// The number of an open hold.
     pub fn open_hold(&self, hold: &OpId) -> Option<HoldNo> {
-        match self.0.get(hold)? {
-            Known::OpenHold(number) => Some(*number),
-            Known::All(remembered) => match remembered.role {
-                Role::OpenHold(number) => Some(number),
-                _ => None,
-            },
+        match self.known.get(hold)?.what.role() {
+            Role::OpenHold(number) => Some(*number),
+            _ => None,
         }
     }
 
     /// A hold that is done.
     pub fn ended_hold(&self, hold: &OpId) -> Option<&EndedHold> {
-        match &self.get(hold)?.role {
+        match self.known.get(hold)?.what.role() {
             Role::EndedHold(ended) => Some(ended),
             _ => None,
         }
@@ -171,7 +216,7 @@ impl Memory {
             | Command::Void { hold, .. }
             | Command::HoldGet { hold }
             | Command::HoldList { after: Some(hold), .. } => {
-                Some(hold).filter(|hold| !self.0.contains_key(*hold))
+                Some(hold).filter(|hold| !self.known.contains_key(*hold))
             }
             Command::Reverse { op, .. }
             | Command::Revoke { op, .. }
@@ -182,89 +227,90 @@ impl Memory {
         own.into_iter().chain(other).collect()
     }
 
-    /// Takes in what was recalled of an operation; what is at hand stays.
-    pub fn tell(&mut self, op: OpId, remembered: Remembered) {
-        let known = self.0.entry(op).or_insert(Known::OpenHold(HoldNo(0)));
-        if matches!(known, Known::OpenHold(_)) {
-            *known = Known::All(Box::new(remembered));
+    /// The operation of the past that an event changes, if it is not at hand.
+    pub fn lacks_subject<'e>(&self, event: &'e Event) -> Option<&'e OpId> {
+        event.hold().or(event.target()).filter(|subject| !self.known.contains_key(*subject))
+    }
+
+    /// Takes in what was recalled of an operation; what is at hand is newer, and stays.
+    pub fn tell(&mut self, op: OpId, told: Remembered) {
+        let touched = self.era;
+        let known = self.known.entry(op);
+        let known = known.or_insert_with(|| Known { touched, what: What::All(told.clone()) });
+        if let What::Hold(role) = &known.what {
+            known.what = What::All(Remembered { role: role.clone(), ..told });
         }
     }
 
-    /// Forgets what was done before `at`; of open holds only their answers.
-    pub fn forget_before(&mut self, at: Timestamp) {
-        self.0.retain(|_, known| match known {
-            Known::All(remembered) if remembered.at < at => match remembered.role {
-                Role::OpenHold(number) => {
-                    *known = Known::OpenHold(number);
-                    true
-                }
-                _ => false,
-            },
-            _ => true,
-        });
+    /// A new era begins.
+    pub fn enter(&mut self, era: Era) {
+        self.era = self.era.max(era);
     }
 
-    /// Forgets the older half, but the numbers of open holds.
-    pub fn forget_older_half(&mut self) {
-        let all = self.0.values().filter_map(|known| match known {
-            Known::All(remembered) => Some(remembered.at),
-            Known::OpenHold(_) => None,
-        });
-        let mut times: Vec<_> = all.collect();
-        let middle = times.len() / 2;
-        if middle < times.len() {
-            let (_, median, _) = times.select_nth_unstable(middle);
-            // Those of the very same time go too, or nothing might.
-            let end = median.after(Span::from_millis(1));
-            self.forget_before(end);
+    /// Forgets what was last touched in the era `archived` or before, at most so many operations;
+    /// of open holds only their answers.
+    pub fn forget(&mut self, archived: Era, at_most: usize) {
+        self.era = self.era.max(archived.next());
+        for _ in 0..at_most {
+            let touched = self.known.front().map(|(_, known)| known.touched);
+            if touched.is_none_or(|touched| touched > archived) {
+                return;
+            }
+            let Some((op, known)) = self.known.pop_front() else { return };
+            if let Role::OpenHold(number) = known.what.role() {
+                let what = What::Hold(Role::OpenHold(*number));
+                self.known.insert(op, Known { touched: self.era, what });
+            }
         }
     }
 
     /// Remembers a new operation; `None` when its id is taken.
     pub(super) fn insert(&mut self, op: OpId, remembered: Remembered) -> Option<()> {
-        self.0.insert(op, Known::All(Box::new(remembered))).is_none().then_some(())
+        let known = Known { touched: self.era, what: What::All(remembered) };
+        self.known.insert(op, known).is_none().then_some(())
     }
 
     /// The open hold of that id is done; `None` when there is none.
     pub(super) fn end_hold(&mut self, hold: &OpId, ended: EndedHold) -> Option<()> {
-        match self.0.get_mut(hold)? {
-            Known::All(remembered) => remembered.role = Role::EndedHold(Box::new(ended)),
-            // Without its first answer it is of no use: it can be recalled as a whole.
-            Known::OpenHold(_) => drop(self.0.remove(hold)),
-        }
+        *self.touch(hold)? = Role::EndedHold(Box::new(ended));
         Some(())
     }
 
     /// What later operations need to know of an operation, to change.
-    fn role_mut(&mut self, op: &OpId) -> Option<&mut Role> {
-        match self.0.get_mut(op)? {
-            Known::All(remembered) => Some(&mut remembered.role),
-            Known::OpenHold(_) => None,
-        }
+    fn touch(&mut self, op: &OpId) -> Option<&mut Role> {
+        let era = self.era;
+        let known = self.known.to_back(op)?;
+        known.touched = era;
+        Some(known.what.role_mut())
     }
 
     /// A hold that is done, to change; none when it is not at hand.
     pub(super) fn ended_hold_mut(&mut self, hold: &OpId) -> Option<&mut EndedHold> {
-        match self.role_mut(hold)? {
+        match self.touch(hold)? {
             Role::EndedHold(ended) => Some(ended),
             _ => None,
         }
     }
 
-    /// Counts what was given back of a capture or charge, if it is at hand.
-    pub(super) fn refund(&mut self, op: &OpId, amount: Amount) -> Result<(), Overflow> {
-        if let Some(Role::Spend(spend)) = self.role_mut(op) {
-            spend.refunded = spend.refunded.plus(amount)?;
+    /// Counts what was given back of a capture or charge; `None` when it is not at hand.
+    pub(super) fn refund(&mut self, op: &OpId, amount: Amount) -> Option<Result<(), Overflow>> {
+        match self.touch(op)? {
+            Role::Spend(spend) => {
+                Some(spend.refunded.plus(amount).map(|refunded| spend.refunded = refunded))
+            }
+            _ => None,
         }
-        Ok(())
     }
 
-    /// Counts what was taken back of a top-up, if it is at hand. Other operations that make grants
-    /// keep no count.
-    pub(super) fn take_back(&mut self, op: &OpId, amount: Amount) -> Result<(), Overflow> {
-        if let Some(Role::TopUp(money_in)) = self.role_mut(op) {
-            money_in.taken_back = money_in.taken_back.plus(amount)?;
+    /// Counts what was taken back of a top-up; `None` when it is not at hand. Other operations that
+    /// make grants keep no count.
+    pub(super) fn take_back(&mut self, op: &OpId, amount: Amount) -> Option<Result<(), Overflow>> {
+        match self.touch(op)? {
+            Role::TopUp(money_in) => {
+                let taken_back = money_in.taken_back.plus(amount);
+                Some(taken_back.map(|taken_back| money_in.taken_back = taken_back))
+            }
+            _ => Some(Ok(())),
         }
-        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use super::live_wallet::Records;
 use crate::codec::record::{self, Position, RecordError, RecordRef};
 use crate::codec::value;
+use crate::domain::memory::Era;
 use crate::store::writer::{Batch, Tail};
 use std::time::Instant;
 
@@ -31,6 +32,7 @@ pub struct FillingBatch {
     records: u64,
     /// When its first record came.
     since: Option<Instant>,
+    era: Era,
 }
 
 /// A full batch, on its way to the committer.
@@ -57,6 +59,7 @@ impl FillingBatch {
             next: tail.next,
             records: 0,
             since: None,
+            era: Era(0),
         }
     }
 
@@ -80,6 +83,13 @@ impl FillingBatch {
         self.next
     }
 
+    /// Begins an era: its records are those of this batch, and of what follows. The batch has to
+    /// be empty; answers where the era begins.
+    pub fn enter(&mut self, era: Era) -> Position {
+        self.era = era;
+        self.next
+    }
+
     /// Hands out the batch and begins the next one, in `buffer`; none when it is empty.
     pub fn seal(&mut self, mut buffer: Vec<u8>) -> Option<SealedBatch> {
         let since = self.since.take()?;
@@ -98,6 +108,10 @@ impl FillingBatch {
 }
 
 impl Records for FillingBatch {
+    fn era(&self) -> Era {
+        self.era
+    }
+
     fn append(&mut self, record: &RecordRef<'_>) -> Result<Position, RecordError> {
         let length = record::encode(record, &mut self.batch.frames)?;
         let position = self.next;

@@ -6,7 +6,7 @@ use crate::domain::command::Request;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::grant::GrantTerms;
 use crate::domain::id::WalletId;
-use crate::domain::memory::{Memory, Role};
+use crate::domain::memory::{Era, Memory, Role};
 use crate::domain::outcome::{Outcome, Receipt};
 use crate::domain::rules::Rules;
 use crate::domain::time::Timestamp;
@@ -17,6 +17,9 @@ use std::sync::Arc;
 
 /// Where records go; it hands out their positions.
 pub trait Records {
+    /// The era that new records belong to.
+    fn era(&self) -> Era;
+
     /// Takes a record behind all others.
     fn append(&mut self, record: &RecordRef<'_>) -> Result<Position, RecordError>;
 }
@@ -116,6 +119,7 @@ impl LiveWallet {
     /// Folds an event and records it.
     fn record(&mut self, event: &Event, records: &mut impl Records) -> Result<Receipt, Broken> {
         let receipt = if let Some(wallet) = &mut self.wallet {
+            wallet.memory_mut().enter(records.era());
             wallet.apply(event)?
         } else {
             let (wallet, receipt) = Wallet::open(event)?;

@@ -10,7 +10,7 @@ use purser::domain::command::{Command, Overage, Request};
 use purser::domain::event::Event;
 use purser::domain::hold::Hold;
 use purser::domain::id::{OpId, WalletId};
-use purser::domain::memory::Remembered;
+use purser::domain::memory::{Era, Remembered};
 use purser::domain::outcome::{Outcome, Receipt};
 use purser::domain::posting::Account;
 use purser::domain::recall::{Past, recall};
@@ -28,9 +28,16 @@ struct Tape {
     /// The same, as they are read back.
     records: Vec<Record>,
     books: BTreeMap<Account, i128>,
+    era: u64,
+    /// How many of the records the archive has: only these can be recalled.
+    archived: usize,
 }
 
 impl Records for Tape {
+    fn era(&self) -> Era {
+        Era(self.era)
+    }
+
     fn append(&mut self, record: &RecordRef<'_>) -> Result<Position, RecordError> {
         let start = self.frames.len();
         record::encode(record, &mut self.frames)?;
@@ -58,7 +65,7 @@ impl Tape {
     fn recall(&self, op: &OpId) -> Option<Remembered> {
         let concerns =
             |event: &Event| [event.op.as_ref(), event.hold(), event.target()].contains(&Some(op));
-        let past = self.records.iter().filter(|record| concerns(&record.event));
+        let past = self.records[..self.archived].iter().filter(|record| concerns(&record.event));
         recall(
             op,
             past.map(|record| Past {
@@ -111,7 +118,8 @@ impl Pair {
     pub(crate) fn step(&mut self, bits: u64) -> Answer {
         let mut dice = Dice(bits.rotate_left(32));
         if dice.roll(8) == 0 {
-            self.forget(dice.roll(2) == 0);
+            let few = usize::try_from(dice.roll(9)).expect("small");
+            self.forget(if few == 0 { usize::MAX } else { few });
         }
         let mut dice = Dice(bits);
         self.now = Asker::time(&mut dice, self.now, &self.model);
@@ -119,11 +127,12 @@ impl Pair {
         self.ask(&request, self.now)
     }
 
-    /// The wallet forgets what it can recall.
-    fn forget(&mut self, all: bool) {
-        let time = Timestamp::from_millis(self.now + 1);
+    /// The archive has taken in all so far, and the wallet forgets.
+    fn forget(&mut self, at_most: usize) {
         let memory = self.live.memory_mut().expect("it is open");
-        if all { memory.forget_before(time) } else { memory.forget_older_half() }
+        memory.forget(Era(self.tape.era), at_most);
+        self.tape.era += 1;
+        self.tape.archived = self.tape.records.len();
     }
 
     /// Tells the wallet what it lacks to judge a request, as its actor does.
@@ -232,7 +241,8 @@ impl Pair {
     }
 
     /// The wallet again, from the events and from the bytes that they became.
-    pub(crate) fn check_replay(&self) {
+    pub(crate) fn check_replay(&mut self) {
+        self.tape.archived = self.tape.records.len();
         let mut wallet = Wallet::open(&self.tape.events[0]).expect("it opens").0;
         let mut rest = self.tape.frames.as_slice();
         let mut time = Timestamp::default();

@@ -69,6 +69,13 @@ impl Grant {
 pub struct Grants(Vec<Grant>);
 
 impl Grants {
+    /// Grants as they were; none when they are not in burn order.
+    pub(super) fn restore(grants: Vec<Grant>) -> Option<Self> {
+        grants
+            .is_sorted_by(|one, next| one.terms.burn_key() < next.terms.burn_key())
+            .then_some(Self(grants))
+    }
+
     /// The grants in burn order.
     pub fn iter(&self) -> impl Iterator<Item = &Grant> {
         self.0.iter()

@@ -96,9 +96,73 @@ pub struct Holds {
     by_number: BTreeMap<HoldNo, Box<Hold>>,
     /// Expiry, then age: the order in which they expire.
     by_expiry: BTreeSet<(Timestamp, HoldNo)>,
+    touched: Touched,
+}
+
+/// Pages of holds that changed since they were last kept; no part of what the holds are.
+#[derive(Debug, Clone, Default)]
+struct Touched(Vec<HoldPage>);
+
+impl PartialEq for Touched {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Touched {}
+
+/// Holds of neighbouring numbers are kept together, on a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HoldPage(pub u64);
+
+impl HoldPage {
+    /// How many numbers a page has.
+    const NUMBERS: u64 = 32;
+
+    const fn of(number: HoldNo) -> Self {
+        Self(number.0 / Self::NUMBERS)
+    }
 }
 
 impl Holds {
+    /// Holds as they were; none when a number is there twice.
+    pub(super) fn restore(holds: impl IntoIterator<Item = Hold>) -> Option<Self> {
+        let mut restored = Self::default();
+        for hold in holds {
+            if restored.by_number.contains_key(&hold.number) {
+                return None;
+            }
+            restored.insert(hold);
+        }
+        restored.touched.0.clear();
+        Some(restored)
+    }
+
+    /// The holds of a page.
+    pub fn page(&self, page: HoldPage) -> impl Iterator<Item = &Hold> {
+        let first = page.0.saturating_mul(HoldPage::NUMBERS);
+        let numbers = HoldNo(first)..HoldNo(first.saturating_add(HoldPage::NUMBERS));
+        self.by_number.range(numbers).map(|(_, hold)| hold.as_ref())
+    }
+
+    /// The pages that have holds.
+    pub fn pages(&self) -> BTreeSet<HoldPage> {
+        self.by_number.keys().map(|number| HoldPage::of(*number)).collect()
+    }
+
+    /// The pages that changed since this was asked last.
+    pub fn take_touched(&mut self) -> BTreeSet<HoldPage> {
+        std::mem::take(&mut self.touched.0).into_iter().collect()
+    }
+
+    fn touch(&mut self, number: HoldNo) {
+        let page = HoldPage::of(number);
+        // Most changes come in pairs, to the same young holds.
+        if self.touched.0.last() != Some(&page) {
+            self.touched.0.push(page);
+        }
+    }
+
     /// How many are open.
     pub fn len(&self) -> usize {
         self.by_number.len()
@@ -128,17 +192,20 @@ impl Holds {
 
     /// Adds a hold.
     pub(super) fn insert(&mut self, hold: Hold) {
+        self.touch(hold.number);
         self.by_expiry.insert((hold.expires_at, hold.number));
         self.by_number.insert(hold.number, Box::new(hold));
     }
 
     /// An open hold, to change anything but its expiry.
     pub(super) fn get_mut(&mut self, number: HoldNo) -> Option<&mut Hold> {
+        self.touch(number);
         self.by_number.get_mut(&number).map(AsMut::as_mut)
     }
 
     /// Moves the expiry of an open hold.
     pub(super) fn reschedule(&mut self, number: HoldNo, expires_at: Timestamp) -> Option<()> {
+        self.touch(number);
         let hold = self.by_number.get_mut(&number)?;
         self.by_expiry.remove(&(hold.expires_at, number));
         self.by_expiry.insert((expires_at, number));
@@ -148,6 +215,7 @@ impl Holds {
 
     /// Takes a hold out; `None` when there is none of that number.
     pub(super) fn remove(&mut self, number: HoldNo) -> Option<Box<Hold>> {
+        self.touch(number);
         let hold = self.by_number.remove(&number)?;
         self.by_expiry.remove(&(hold.expires_at, number));
         Some(hold)

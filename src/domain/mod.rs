@@ -14,6 +14,7 @@ pub mod id;
 pub mod kept_receipt;
 pub mod memory;
 pub mod outcome;
+pub mod parts;
 pub mod posting;
 pub mod recall;
 pub mod rules;

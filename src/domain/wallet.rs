@@ -61,10 +61,17 @@ impl Eq for QuietUntil {}
 
 /// Whether a wallet takes part in traffic, and what its closing does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
+pub enum Status {
+    /// It does.
     Open,
+    /// No new holds, extensions or `reject` charges.
     Frozen,
-    Closing { force: bool },
+    /// It closes when its last hold is done.
+    Closing {
+        /// What is left then is written off.
+        force: bool,
+    },
+    /// Reads and replays only.
     Closed,
 }
 
@@ -122,6 +129,11 @@ impl Wallet {
     /// The next event that is due by `now` without anybody asking for it.
     pub fn next_due(&self, now: Timestamp, rules: &Rules) -> Option<Event> {
         decide::due::next_due(self, now, rules)
+    }
+
+    /// When something is due next without anybody asking for it.
+    pub fn next_deadline(&self, rules: &Rules) -> Option<Timestamp> {
+        decide::due::next_deadline(self, rules)
     }
 
     /// The first answer to this very request, if it was made before (W5).
@@ -210,6 +222,11 @@ impl Wallet {
     /// What it remembers of its operations.
     pub fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// Its open holds, to note which pages of them were kept.
+    pub fn holds_mut(&mut self) -> &mut Holds {
+        &mut self.holds
     }
 
     /// What it remembers of its operations, to be told or to forget.

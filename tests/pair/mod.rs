@@ -5,6 +5,7 @@ use crate::model::asks::{Asker, Dice, opening};
 use crate::model::told::{figures, told};
 use crate::model::{Answer, Model};
 use purser::codec::record::{self, Position, Record, RecordError, RecordRef};
+use purser::codec::snapshot::{self, Snapshot};
 use purser::domain::Verdict;
 use purser::domain::command::{Command, Overage, Request};
 use purser::domain::event::Event;
@@ -121,10 +122,31 @@ impl Pair {
             let few = usize::try_from(dice.roll(9)).expect("small");
             self.forget(if few == 0 { usize::MAX } else { few });
         }
+        if dice.roll(16) == 0 {
+            self.passivate(dice.roll(2) == 0);
+        }
         let mut dice = Dice(bits);
         self.now = Asker::time(&mut dice, self.now, &self.model);
         let request = self.asker.ask(&mut dice, self.now, &self.model);
         self.ask(&request, self.now)
+    }
+
+    /// The wallet leaves memory and comes back from its snapshot.
+    fn passivate(&mut self, on_pages: bool) {
+        self.forget(usize::MAX);
+        let last = Position::new(0, u64::try_from(self.tape.events.len()).expect("few"));
+        let (id, wallet) = (self.live.id().clone(), self.wallet().clone());
+        let taken = Snapshot::of(&id, &wallet, last, on_pages);
+        let read = snapshot::decode(&snapshot::encode(&taken).expect("it fits"));
+        let mut holds = Vec::new();
+        for page in wallet.holds().pages().into_iter().filter(|_| on_pages) {
+            let bytes = snapshot::encode_page(&id, page, wallet.holds().page(page));
+            let page = snapshot::decode_page(&id, page, &bytes.expect("it fits"));
+            holds.extend(page.expect("it is sound"));
+        }
+        let restored = read.expect("it is sound").restore(holds).expect("it was a wallet");
+        assert_eq!(restored, wallet);
+        self.live = LiveWallet::recovered(id, restored, last);
     }
 
     /// The archive has taken in all so far, and the wallet forgets.
@@ -150,6 +172,8 @@ impl Pair {
         let now = Timestamp::from_millis(at);
         let settled_before = self.wallet().time();
         while !self.live.settle_due(now, &self.rules, 1, &mut self.tape).expect("due fits") {}
+        let due = self.wallet().next_deadline(&self.rules);
+        assert!(due.is_none_or(|due| due > now.max(self.wallet().time())), "it is still due");
         self.tell(request);
         let before = self.wallet().clone();
         let verdict = Wallet::decide(Some(&before), request, now, &self.rules);

@@ -50,6 +50,15 @@ pub(in crate::domain) fn next_due(wallet: &Wallet, now: Timestamp, rules: &Rules
     })
 }
 
+/// When the next event is due, whatever the time is now.
+pub(in crate::domain) fn next_deadline(wallet: &Wallet, rules: &Rules) -> Option<Timestamp> {
+    if closes(wallet) {
+        return Some(wallet.time);
+    }
+    let hold = wallet.holds.next_expiry().map(|(at, _)| at);
+    hold.into_iter().chain(next_grant(wallet, rules).map(|(at, _)| at)).min()
+}
+
 /// Whether the wallet was told to close and its last hold is done. Money that nobody allowed to be
 /// written off keeps it waiting.
 fn closes(wallet: &Wallet) -> bool {

@@ -1,66 +1,109 @@
-//! The names of a shard's wallets in the order of their hash, for `WALLET.SCAN`: a walk that goes
-//! on where it stopped, whatever is opened meanwhile.
+//! The names of all wallets, for `WALLET.SCAN`: a walk that goes on where it stopped, whatever is
+//! opened meanwhile.
+//!
+//! A walk shows first, shard by shard, the wallets that no checkpoint has yet, then those that the
+//! state has, each in the order of [`state::order`]. A wallet that gets into the state meanwhile may
+//! be shown twice, and none is left out.
 
 use crate::domain::id::WalletId;
+use crate::domain::memory::Era;
+use crate::store::state;
 use std::collections::BTreeMap;
-use xxhash_rust::xxh3::xxh3_64;
 
-/// How many bits of a cursor name the shard; the rest is a hash without its lowest bits.
-const SHARD_BITS: u32 = 6;
+/// How many bits of a cursor name the shard, or the state; the rest is an order without its lowest
+/// bits.
+const PART_BITS: u32 = 7;
 
 /// Where a walk over all wallets goes on. Zero is its beginning, and its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cursor(pub u64);
 
 impl Cursor {
-    const START: Self = Self(0);
+    /// The beginning, and the end.
+    pub const START: Self = Self(0);
 
-    fn new(shard: u8, prefix: u64) -> Self {
-        Self((u64::from(shard) << (u64::BITS - SHARD_BITS)) | prefix)
+    fn new(part: u8, prefix: u64) -> Self {
+        Self((u64::from(part) << (u64::BITS - PART_BITS)) | prefix)
     }
 
-    /// The shard that the walk has come to.
-    pub fn shard(self) -> u8 {
-        u8::try_from(self.0 >> (u64::BITS - SHARD_BITS)).unwrap_or(0)
+    /// Where a walk goes on in the state.
+    pub fn in_state(shards: usize, prefix: u64) -> Self {
+        Self::new(u8::try_from(shards).unwrap_or(u8::MAX), prefix)
     }
 
-    fn prefix(self) -> u64 {
-        self.0 & (u64::MAX >> SHARD_BITS)
+    /// The shard that the walk has come to; the number of shards stands for the state.
+    pub fn part(self) -> u8 {
+        u8::try_from(self.0 >> (u64::BITS - PART_BITS)).unwrap_or(0)
+    }
+
+    /// The first order that has not been shown.
+    pub const fn order(self) -> u64 {
+        self.0 << PART_BITS
     }
 }
 
-/// The names of a shard's wallets.
+/// Names that are shown together.
+#[derive(Debug)]
+pub struct Page {
+    count: usize,
+    names: Vec<WalletId>,
+    last: Option<u64>,
+}
+
+impl Page {
+    /// A page of so many names, or a few more.
+    pub const fn new(count: usize) -> Self {
+        Self { count, names: Vec::new(), last: None }
+    }
+
+    /// Adds the next name. When there is no room for it, answers what the next cursor goes on from.
+    pub fn add(&mut self, order: u64, wallet: WalletId) -> Option<u64> {
+        let prefix = order >> PART_BITS;
+        // Names that the next cursor could not tell apart stay together.
+        if self.names.len() >= self.count && self.last != Some(prefix) {
+            return Some(prefix);
+        }
+        self.names.push(wallet);
+        self.last = Some(prefix);
+        None
+    }
+
+    /// The names.
+    pub fn into_names(self) -> Vec<WalletId> {
+        self.names
+    }
+}
+
+/// The names of a shard's wallets that no checkpoint has yet, each with the era it was opened in.
 #[derive(Debug, Default)]
-pub struct Directory(BTreeMap<u64, WalletId>);
+pub struct Directory(BTreeMap<u64, (WalletId, Era)>);
 
 impl Directory {
-    /// Lists a wallet; once.
-    pub fn add(&mut self, wallet: WalletId) {
-        let mut place = xxh3_64(wallet.as_str().as_bytes());
-        // Two names of one hash are neighbours; no name is ever taken off.
+    /// Lists a wallet that was opened in an era; once.
+    pub fn add(&mut self, wallet: WalletId, era: Era) {
+        let mut place = state::order(&wallet);
+        // Two names of one order are neighbours.
         while self.0.contains_key(&place) {
             place = place.wrapping_add(1);
         }
-        self.0.insert(place, wallet);
+        self.0.insert(place, (wallet, era));
+    }
+
+    /// A checkpoint has all wallets that were opened in this era or before.
+    pub fn forget(&mut self, kept: Era) {
+        self.0.retain(|_, (_, era)| *era > kept);
     }
 
     /// At least `count` names from the cursor on, unless the shard has fewer, and where to go on.
-    pub fn page(&self, cursor: Cursor, shards: usize, count: usize) -> (Cursor, Vec<WalletId>) {
-        let shard = cursor.shard();
-        let mut names = Vec::new();
-        let mut last = None;
-        for (place, wallet) in self.0.range(cursor.prefix() << SHARD_BITS..) {
-            let prefix = place >> SHARD_BITS;
-            // Names that the next cursor could not tell apart stay together.
-            if names.len() >= count && last != Some(prefix) {
-                return (Cursor::new(shard, prefix), names);
+    pub fn page(&self, cursor: Cursor, count: usize) -> (Cursor, Vec<WalletId>) {
+        let part = cursor.part();
+        let mut page = Page::new(count);
+        for (place, (wallet, _)) in self.0.range(cursor.order()..) {
+            if let Some(end) = page.add(*place, wallet.clone()) {
+                return (Cursor::new(part, end), page.into_names());
             }
-            names.push(wallet.clone());
-            last = Some(prefix);
         }
-        let next = shard.saturating_add(1);
-        let is_last = usize::from(next) >= shards;
-        (if is_last { Cursor::START } else { Cursor::new(next, 0) }, names)
+        (Cursor::new(part.saturating_add(1), 0), page.into_names())
     }
 }
 
@@ -73,22 +116,31 @@ mod tests {
     fn a_walk_shows_every_wallet_once_also_when_some_are_opened_on_the_way() {
         let mut shards = [Directory::default(), Directory::default(), Directory::default()];
         let name = |number: usize| WalletId::new(format!("w{number}").as_bytes()).unwrap();
-        (0..1_000).for_each(|number| shards[number % 3].add(name(number)));
+        (0..1_000).for_each(|number| shards[number % 3].add(name(number), Era(0)));
         let mut cursor = Cursor::START;
         let mut seen = Vec::new();
         let mut opened = 1_000;
-        loop {
-            let (next, names) = shards[usize::from(cursor.shard())].page(cursor, 3, 7);
+        while let Some(shard) = shards.get(usize::from(cursor.part())) {
+            let (next, names) = shard.page(cursor, 7);
             seen.extend(names);
-            shards[opened % 3].add(name(opened));
+            shards[opened % 3].add(name(opened), Era(0));
             opened += 1;
-            if next == Cursor::START {
-                break;
-            }
             cursor = next;
         }
+        assert_eq!(cursor, Cursor::in_state(3, 0), "the state comes next");
         let unique: BTreeSet<_> = seen.iter().cloned().collect();
         assert_eq!(unique.len(), seen.len(), "nothing twice");
         assert!((0..1_000).all(|number| unique.contains(&name(number))));
+    }
+
+    #[test]
+    fn what_a_checkpoint_has_is_listed_no_more() {
+        let mut directory = Directory::default();
+        let name = |number: u64| WalletId::new(format!("w{number}").as_bytes()).unwrap();
+        (0..9).for_each(|number| directory.add(name(number), Era(number / 3)));
+        directory.forget(Era(1));
+        let (_, mut left) = directory.page(Cursor::START, 100);
+        left.sort();
+        assert_eq!(left, [name(6), name(7), name(8)]);
     }
 }

@@ -2,6 +2,7 @@
 //! shell around it; recovery makes it, simulation drives it.
 
 use crate::codec::record::{Position, RecordError, RecordRef, Sums};
+use crate::codec::snapshot::{self, Snapshot, SnapshotError};
 use crate::domain::command::Request;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::grant::GrantTerms;
@@ -12,8 +13,13 @@ use crate::domain::rules::Rules;
 use crate::domain::time::Timestamp;
 use crate::domain::wallet::Wallet;
 use crate::domain::{Corrupt, Verdict};
+use crate::store::history::{Kept, TakenUp};
+use crate::store::state::{self, Row, Table};
 use smallvec::SmallVec;
 use std::sync::Arc;
+
+/// A wallet with more open holds than this keeps them on pages, apart from its snapshot's core.
+const HOLDS_IN_CORE: usize = 64;
 
 /// Where records go; it hands out their positions.
 pub trait Records {
@@ -33,6 +39,9 @@ pub enum Broken {
     /// A record cannot be written.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// A snapshot cannot be written.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
 }
 
 /// What became of a request, and whether it left a record.
@@ -52,22 +61,30 @@ pub struct LiveWallet {
     wallet: Option<Wallet>,
     /// Its last record.
     last: Position,
+    /// What the state has of it, once the checkpoint that goes on is complete.
+    kept: Kept,
 }
 
 impl LiveWallet {
     /// A wallet that was never opened.
-    pub const fn unopened(id: WalletId) -> Self {
-        Self { id, wallet: None, last: Position::NONE }
+    pub fn unopened(id: WalletId) -> Self {
+        Self { id, wallet: None, last: Position::NONE, kept: Kept::default() }
     }
 
-    /// A wallet as the journal leaves it.
-    pub const fn recovered(id: WalletId, wallet: Wallet, last: Position) -> Self {
-        Self { id, wallet: Some(wallet), last }
+    /// A wallet as the disk has it.
+    pub fn taken_up(id: WalletId, taken: TakenUp) -> Self {
+        let TakenUp { wallet, last, kept, .. } = taken;
+        Self { id, wallet: Some(wallet), last, kept }
     }
 
     /// Its name.
     pub const fn id(&self) -> &WalletId {
         &self.id
+    }
+
+    /// Its last record.
+    pub const fn last(&self) -> Position {
+        self.last
     }
 
     /// The wallet, once it is opened.
@@ -78,6 +95,43 @@ impl LiveWallet {
     /// What it remembers of its operations, to be told or to forget; none until it is opened.
     pub fn memory_mut(&mut self) -> Option<&mut Memory> {
         self.wallet.as_mut().map(Wallet::memory_mut)
+    }
+
+    /// What is to become of the state so that it has the wallet as it is now. The rows must get there
+    /// together, and all rows of earlier calls before them.
+    pub fn snapshot(&mut self, rules: &Rules) -> Result<Vec<Row>, Broken> {
+        let Some(wallet) = &mut self.wallet else { return Ok(Vec::new()) };
+        let touched = wallet.holds_mut().take_touched();
+        let on_pages = wallet.holds().len() > HOLDS_IN_CORE;
+        let was_on_pages = !self.kept.pages.is_empty();
+        let pages = match (was_on_pages, on_pages) {
+            (true, true) => touched,
+            (false, true) => wallet.holds().pages(),
+            (_, false) => std::mem::take(&mut self.kept.pages),
+        };
+        let mut rows = Vec::new();
+        for page in pages {
+            let key = state::page_key(&self.id, page);
+            if on_pages && wallet.holds().page(page).next().is_some() {
+                let holds = snapshot::encode_page(&self.id, page, wallet.holds().page(page))?;
+                rows.push(Row::put(Table::Pages, key, holds));
+                self.kept.pages.insert(page);
+            } else {
+                rows.push(Row::delete(Table::Pages, key));
+                self.kept.pages.remove(&page);
+            }
+        }
+        let deadline = wallet.next_deadline(rules);
+        let core = Snapshot::of(&self.id, wallet, self.last, deadline, on_pages);
+        let core = snapshot::encode(&core)?;
+        rows.push(Row::put(Table::Wallets, state::place(&self.id), core));
+        let kept = std::mem::replace(&mut self.kept.deadline, deadline);
+        if deadline != kept {
+            let timer = |at| state::timer_key(at, &self.id);
+            rows.extend(deadline.map(|at| Row::put(Table::Timers, timer(at), Vec::new())));
+            rows.extend(kept.map(|at| Row::delete(Table::Timers, timer(at))));
+        }
+        Ok(rows)
     }
 
     /// Makes happen what is due by `now`, at most `limit` events of it; answers whether nothing

@@ -3,26 +3,68 @@
 
 use super::ReplyTo;
 use super::directory::Cursor;
-use super::live_wallet::LiveWallet;
+use super::loader::{Job, Loaded, Recalled};
 use super::shard::ShardSignal;
 use crate::domain::command::Request;
 use crate::domain::id::WalletId;
+use crate::domain::ledger::LedgerQuery;
+use crate::domain::memory::Era;
 use crate::domain::outcome::Outcome;
 use crate::domain::time::Timestamp;
+use crate::store::archive::View;
+use crate::store::history::History;
 use crate::store::writer::Tail;
+use crossbeam::channel::Sender;
 use std::cell::RefCell;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// A request on its way to the shard that has its wallet.
+/// What a wallet may be asked.
+#[derive(Debug)]
+pub enum Question {
+    /// A request to judge.
+    Request(Request),
+    /// A page of its ledger.
+    Ledger(WalletId, Box<LedgerQuery>),
+}
+
+impl Question {
+    /// Which wallet is asked.
+    pub const fn wallet(&self) -> &WalletId {
+        match self {
+            Self::Request(request) => &request.wallet,
+            Self::Ledger(wallet, _) => wallet,
+        }
+    }
+}
+
+/// A question, parsed at `now`, on its way to its wallet.
 #[derive(Debug)]
 pub struct Forward {
     /// What is asked.
-    pub request: Request,
+    pub question: Question,
     /// Who wants to know.
     pub reply_to: ReplyTo,
     /// When it was parsed.
     pub now: Timestamp,
+}
+
+/// What a shard takes over when the store is recovered.
+pub struct Inheritance {
+    /// Where its log ends.
+    pub tail: Tail,
+    /// Its wallets with records since the last checkpoint; true for those that no checkpoint has.
+    pub changed: Vec<(WalletId, bool)>,
+    /// How many wallets the checkpoint has, counted with the first shard.
+    pub wallets: u64,
+    /// What lies on the disk.
+    pub history: Arc<History>,
+    /// Whom to ask for it.
+    pub loader: Sender<Job>,
+    /// Who makes checkpoints.
+    pub keeper: Sender<super::keeping::ToKeeper>,
+    /// Called when the shard has it all.
+    pub ready: Box<dyn FnOnce() + Send>,
 }
 
 /// A question for a page of wallets, on its way to the shard that the walk has come to.
@@ -39,18 +81,21 @@ pub struct Scan {
 
 /// What a shard is sent from other threads.
 pub enum PeerMessage {
-    /// What the journal knows of the receiver's log and wallets; the first message.
-    Recovered {
-        /// Where the log ends.
-        tail: Tail,
-        /// The wallets.
-        wallets: Vec<LiveWallet>,
-        /// Called when the shard has them.
-        ready: Box<dyn FnOnce() + Send>,
-    },
+    /// What the receiver takes over; the first message.
+    Recovered(Box<Inheritance>),
+    /// What was found of a wallet of the receiver.
+    Loaded(Box<Loaded>),
+    /// What was recalled for a wallet of the receiver.
+    Recalled(Box<Recalled>),
+    /// A checkpoint begins, which ends this era.
+    Checkpoint(Era),
+    /// The checkpoint that ended this era is complete; this is the archive now.
+    Kept(Era, Arc<View>),
+    /// Wallets of the receiver that something is due for.
+    Due(Vec<WalletId>, Timestamp),
     /// A question for a page of the receiver's wallets.
     Scan(Scan),
-    /// Requests to wallets of the receiver.
+    /// Questions to wallets of the receiver.
     Requests(Vec<Forward>),
     /// Outcomes, safe on disk, for connections of the receiver.
     Outcomes(Vec<(ReplyTo, Outcome)>),
@@ -96,7 +141,7 @@ impl Outbox {
 
     /// Sends a question to the shard that it is for; `None` when there is none.
     pub(super) fn ask(&self, scan: Scan) -> Option<()> {
-        let peer = self.peers.get(usize::from(scan.cursor.shard()))?;
+        let peer = self.peers.get(usize::from(scan.cursor.part()))?;
         peer.signal.send(PeerMessage::Scan(scan));
         Some(())
     }

@@ -3,34 +3,59 @@
 //! that it depends on is safe.
 //!
 //! The order in one turn of the actor: what is due, then the request; both are recorded in the
-//! shard's filling batch. A wallet with very many deadlines at once works them off in slices, and
-//! keeps the requests that wait for them in order.
+//! shard's filling batch. A request waits in the actor, and those behind it in order, when
+//!
+//! - very many deadlines come before it: the wallet works them off in slices and lets others run;
+//! - it names an operation that the wallet has forgotten and the archive may have: the loader looks.
 
 use super::batch::BatchNo;
 use super::live_wallet::{Broken, LiveWallet};
+use super::loader::{Job, Recalled};
+use super::passivation::Standing;
+use super::peers::{Forward, Question};
 use super::shard::Shard;
 use super::{ReplyTo, die};
 use crate::domain::command::Request;
+use crate::domain::id::OpId;
+use crate::domain::ledger::LedgerQuery;
+use crate::domain::outcome::{Outcome, Refusal};
 use crate::domain::time::Timestamp;
 use actix::fut::{ActorFutureExt as _, wrap_future};
 use actix::{Actor, AsyncContext as _, Context, Handler, Message};
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// How many deadlines a wallet works off before it lets others run.
 const DUE_SLICE: usize = 512;
+/// How many operations that the archive has a wallet forgets with each request.
+const FORGOTTEN: usize = 4;
 
-/// A request to a wallet, parsed at `now`.
+/// Something for the wallet to do, in the order of arrival.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Execute {
-    /// What is asked.
-    pub request: Request,
-    /// Who wants to know.
-    pub reply_to: ReplyTo,
-    /// When it was parsed.
-    pub now: Timestamp,
+pub enum Task {
+    /// To answer a question.
+    Ask(Forward),
+    /// To make happen what is due.
+    Settle(Timestamp),
+}
+
+/// The state is to have the wallet as it is now.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Snapshot;
+
+/// What the loader recalled.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Told(pub Box<Recalled>);
+
+/// Why a task is not done.
+enum Wait {
+    /// More is due before it than fits a slice.
+    Due,
+    /// The loader looks for what it names.
+    Recall,
 }
 
 /// The actor of a wallet.
@@ -39,69 +64,143 @@ pub struct WalletActor {
     shard: Rc<Shard>,
     /// The batch of the wallet's last record: reads wait for it too.
     last_batch: BatchNo,
-    /// Requests that the shard gave it and that it has not answered; the shard keeps the bound.
-    in_flight: Rc<Cell<usize>>,
-    /// Requests that wait for what is due before them.
-    waiting: VecDeque<Execute>,
+    /// What the shard knows of it.
+    standing: Rc<Standing>,
+    /// Tasks that wait.
+    waiting: VecDeque<Task>,
+    /// The operations of the first task that the loader has looked for.
+    recalled: Vec<OpId>,
 }
 
 impl WalletActor {
     /// An actor around a wallet.
-    pub const fn new(live: LiveWallet, shard: Rc<Shard>, in_flight: Rc<Cell<usize>>) -> Self {
-        let waiting = VecDeque::new();
-        Self { live, shard, last_batch: BatchNo::NONE, in_flight, waiting }
+    pub const fn new(live: LiveWallet, shard: Rc<Shard>, standing: Rc<Standing>) -> Self {
+        let (waiting, recalled) = (VecDeque::new(), Vec::new());
+        Self { live, shard, last_batch: BatchNo::NONE, standing, waiting, recalled }
     }
 
-    /// Judges a request; gives it back when more is due before it than fits a slice.
-    fn execute(&mut self, message: Execute) -> Option<Execute> {
+    /// Does a task; gives it back when it has to wait.
+    fn perform(&mut self, task: Task) -> Result<(), (Task, Wait)> {
+        let now = match &task {
+            Task::Ask(asked) => asked.now,
+            Task::Settle(now) => *now,
+        };
+        if !self.settle_due(now) {
+            return Err((task, Wait::Due));
+        }
+        match task {
+            Task::Ask(Forward { question: Question::Request(request), reply_to, now }) => {
+                if self.recall(&request) {
+                    let question = Question::Request(request);
+                    let task = Task::Ask(Forward { question, reply_to, now });
+                    return Err((task, Wait::Recall));
+                }
+                self.execute(&request, reply_to, now);
+            }
+            Task::Ask(Forward { question: Question::Ledger(wallet, query), reply_to, .. }) => {
+                self.read_ledger(wallet, query, reply_to);
+            }
+            Task::Settle(_) => {}
+        }
+        self.recalled.clear();
+        self.standing.end();
+        Ok(())
+    }
+
+    /// Makes happen what is due, a slice of it; answers whether nothing more is due.
+    fn settle_due(&mut self, now: Timestamp) -> bool {
         let rules = &self.shard.settings.rules;
         let mut filling = self.shard.filling.borrow_mut();
+        let (number, before) = (filling.number(), filling.next());
+        let settled = self.live.settle_due(now, rules, DUE_SLICE, &mut *filling);
+        let is_changed = filling.next() != before;
+        drop(filling);
+        if is_changed {
+            self.changed(number);
+        }
+        settled.unwrap_or_else(|broken| self.die(&broken))
+    }
+
+    /// Asks the loader for what a request names and the wallet has forgotten; answers whether it did.
+    fn recall(&self, request: &Request) -> bool {
+        let Some(wallet) = self.live.wallet() else { return false };
+        let lacks = wallet.memory().lacks(request).into_iter();
+        let lacks = lacks.filter(|op| !self.recalled.contains(op));
+        let ops: Vec<OpId> =
+            lacks.filter(|op| self.shard.may_be_archived(self.live.id(), op)).cloned().collect();
+        if ops.is_empty() {
+            return false;
+        }
+        let wallet = self.live.id().clone();
+        self.shard.ask_loader(Job::Recall { shard: self.shard.index, wallet, ops });
+        true
+    }
+
+    /// Judges a request.
+    fn execute(&mut self, request: &Request, reply_to: ReplyTo, now: Timestamp) {
+        let mut filling = self.shard.filling.borrow_mut();
         let number = filling.number();
-        let before = filling.next();
-        let settled = self.live.settle_due(message.now, rules, DUE_SLICE, &mut *filling);
-        if filling.next() != before {
-            self.last_batch = number;
-        }
-        match settled {
-            Ok(true) => {}
-            Ok(false) => return Some(message),
-            Err(broken) => self.die(&broken),
-        }
-        let Execute { request, reply_to, now } = message;
         let was_opened = self.live.wallet().is_some();
-        let executed = match self.live.execute(&request, now, rules, &mut *filling) {
+        let rules = &self.shard.settings.rules;
+        let executed = match self.live.execute(request, now, rules, &mut *filling) {
             Ok(executed) => executed,
             Err(broken) => self.die(&broken),
         };
         drop(filling);
         if executed.changed {
-            self.last_batch = number;
+            self.changed(number);
             if !was_opened {
                 self.shard.opened(self.live.id());
             }
         }
-        self.in_flight.set(self.in_flight.get().saturating_sub(1));
+        if let (Some(kept), Some(memory)) = (self.shard.kept(), self.live.memory_mut()) {
+            memory.forget(kept, FORGOTTEN);
+        }
         self.shard.counters.count(&request.command, &executed.outcome);
         self.shard.deliver(reply_to, executed.outcome, self.last_batch);
-        None
     }
 
-    /// Goes on after everybody else on the thread had a turn. A message to itself would not do: a
-    /// context takes all its messages in one poll.
-    fn go_on_later(context: &mut Context<Self>) {
-        let others = wrap_future::<_, Self>(tokio::task::yield_now());
-        context.spawn(others.map(|(), actor, context| actor.go_on(context)));
+    /// Has the loader read a page of the ledger, once the wallet's last record is safe.
+    fn read_ledger(
+        &self,
+        wallet: crate::domain::id::WalletId,
+        query: Box<LedgerQuery>,
+        reply_to: ReplyTo,
+    ) {
+        if self.live.wallet().is_none() {
+            let refused = Outcome::Refused(Refusal::NoWallet);
+            return self.shard.deliver(reply_to, refused, BatchNo::NONE);
+        }
+        let job = Job::Ledger { head: self.live.last(), wallet, query, reply_to };
+        self.shard.ask_loader_after(self.last_batch, job);
     }
 
+    /// The wallet has a record in that batch.
+    fn changed(&mut self, number: BatchNo) {
+        self.last_batch = number;
+        self.shard.changed(self.live.id(), &self.standing);
+    }
+
+    /// Does what waits, as far as it can.
     fn go_on(&mut self, context: &mut Context<Self>) {
-        while let Some(message) = self.waiting.pop_front() {
-            if let Some(message) = self.execute(message) {
-                self.waiting.push_front(message);
-                Self::go_on_later(context);
+        while let Some(task) = self.waiting.pop_front() {
+            if let Err((task, wait)) = self.perform(task) {
+                self.wait(task, &wait, context);
                 break;
             }
         }
         self.shard.wake();
+    }
+
+    /// Keeps a task that has to wait, before all others.
+    fn wait(&mut self, task: Task, wait: &Wait, context: &mut Context<Self>) {
+        self.waiting.push_front(task);
+        if matches!(wait, Wait::Due) {
+            // Everybody else on the thread has a turn first. A message to itself would not do: a
+            // context takes all its messages in one poll.
+            let others = wrap_future::<_, Self>(tokio::task::yield_now());
+            context.spawn(others.map(|(), actor, context| actor.go_on(context)));
+        }
     }
 
     /// A wallet that breaks its own rules must not serve anybody, nor may its shard: the process
@@ -115,18 +214,46 @@ impl Actor for WalletActor {
     type Context = Context<Self>;
 }
 
-impl Handler<Execute> for WalletActor {
+impl Handler<Task> for WalletActor {
     type Result = ();
 
-    fn handle(&mut self, message: Execute, context: &mut Self::Context) {
+    fn handle(&mut self, task: Task, context: &mut Self::Context) {
         if !self.waiting.is_empty() {
-            self.waiting.push_back(message);
+            self.waiting.push_back(task);
             return;
         }
-        if let Some(message) = self.execute(message) {
-            self.waiting.push_back(message);
-            Self::go_on_later(context);
+        if let Err((task, wait)) = self.perform(task) {
+            self.wait(task, &wait, context);
         }
         self.shard.wake();
+    }
+}
+
+impl Handler<Snapshot> for WalletActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Snapshot, _: &mut Self::Context) {
+        let rows = self.live.snapshot(&self.shard.settings.rules);
+        let rows = rows.unwrap_or_else(|broken| self.die(&broken));
+        self.shard.saved(rows, self.last_batch);
+        if let (Some(kept), Some(memory)) = (self.shard.kept(), self.live.memory_mut()) {
+            memory.forget(kept, usize::MAX);
+        }
+        self.standing.end();
+    }
+}
+
+impl Handler<Told> for WalletActor {
+    type Result = ();
+
+    fn handle(&mut self, Told(recalled): Told, context: &mut Self::Context) {
+        for (op, remembered) in recalled.ops {
+            if let (Some(remembered), Some(memory)) = (remembered, self.live.memory_mut()) {
+                memory.tell(op.clone(), remembered);
+            }
+            self.recalled.push(op);
+        }
+        self.standing.end();
+        self.go_on(context);
     }
 }

@@ -6,6 +6,9 @@
 //! | `format` | made when a journal first was: says that there is one, and in which format |
 //! | `mark` | how far the journal is safe (see [`super::mark`]) |
 //! | `journal/` | the journal's database (see [`super::sled`]) |
+//! | `state/` | the database of what is kept of wallets (see [`super::state`]) |
+//! | `redo` | a checkpoint that may not all be in `state/` (see [`super::redo`]) |
+//! | `archive/` | the history that has left the journal (see [`super::archive`]) |
 //! | `journal.before-recovery/` | a copy of the journal, from an unclean stop until it is found complete |
 //! | `journal.before-loss-<n>/` | such a copy, from when a loss was accepted; kept for a repair |
 //! | `unclean` | there while the directory is in use: found at start, the last stop was unclean |
@@ -61,6 +64,21 @@ impl DataDir {
     /// Where the journal's database lies.
     pub fn journal(&self) -> PathBuf {
         self.path.join("journal")
+    }
+
+    /// Where the database of the state lies.
+    pub fn state(&self) -> PathBuf {
+        self.path.join("state")
+    }
+
+    /// Where the rows of a checkpoint lie until they are in the state.
+    pub fn redo(&self) -> PathBuf {
+        self.path.join("redo")
+    }
+
+    /// Where the archive lies.
+    pub fn archive(&self) -> PathBuf {
+        self.path.join("archive")
     }
 
     /// Where the mark file lies.

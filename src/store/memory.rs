@@ -1,6 +1,6 @@
 //! The journal's twin in memory: it fails on command, and shows what a crash would leave behind.
 
-use super::{Journal, Mark, StoreError, Visit};
+use super::{Journal, JournalReader, Mark, StoreError, Visit};
 use crate::codec::record::Position;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -167,6 +167,35 @@ impl Journal for MemoryJournal {
     fn truncate(&mut self, from: Position) -> Result<(), StoreError> {
         let mut disk = self.disk();
         let keep = |position: &Position| position.log() != from.log() || *position < from;
+        disk.live.retain(|position, _| keep(position));
+        disk.safe.retain(|position, _| keep(position));
+        Ok(())
+    }
+
+    fn reader(&self) -> Arc<dyn JournalReader> {
+        Arc::new(self.clone())
+    }
+}
+
+impl JournalReader for MemoryJournal {
+    fn read(&self, from: Position, to: Position, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        for (position, value) in self.values() {
+            if (from..to).contains(&position) {
+                visit(position, &value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn value_at(&self, position: Position) -> Result<Option<(Position, Vec<u8>)>, StoreError> {
+        let disk = self.disk();
+        let mut before = disk.live.range(Position::new(position.log(), 0)..=position);
+        Ok(before.next_back().map(|(position, value)| (*position, value.clone())))
+    }
+
+    fn trim(&self, to: Position) -> Result<(), StoreError> {
+        let mut disk = self.disk();
+        let keep = |position: &Position| position.log() != to.log() || *position >= to;
         disk.live.retain(|position, _| keep(position));
         disk.safe.retain(|position, _| keep(position));
         Ok(())

@@ -4,12 +4,20 @@
 //! [`crate::codec`]. The trait is the seam for scale: another backend may be a file, or a
 //! replicated log per shard.
 
+pub mod archive;
+pub mod checkpoint;
 pub mod data_dir;
 mod guard;
+pub mod history;
+pub mod keeper;
 pub mod mark;
 pub mod memory;
+pub mod memory_state;
 pub mod recovery;
+pub mod redo;
 pub mod sled;
+pub mod state;
+pub mod tail;
 pub mod writer;
 
 pub use guard::{guarded, is_guarded};
@@ -17,6 +25,7 @@ pub use guard::{guarded, is_guarded};
 use crate::codec::record::Position;
 use crate::domain::time::Timestamp;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a journal's values are given to while it is read.
 pub type Visit<'a> = dyn FnMut(Position, &[u8]) -> Result<(), StoreError> + 'a;
@@ -46,6 +55,21 @@ pub trait Journal: Send {
 
     /// Removes the values of a log from a position on: they were never acknowledged.
     fn truncate(&mut self, from: Position) -> Result<(), StoreError>;
+
+    /// What reads and trims the values from other threads.
+    fn reader(&self) -> Arc<dyn JournalReader>;
+}
+
+/// The values of a journal, seen from threads that do not append to it.
+pub trait JournalReader: Send + Sync {
+    /// Gives the values from one position on, up to before another, to `visit`.
+    fn read(&self, from: Position, to: Position, visit: &mut Visit<'_>) -> Result<(), StoreError>;
+
+    /// The value that a position may lie in: the last one of its log that begins at or before it.
+    fn value_at(&self, position: Position) -> Result<Option<(Position, Vec<u8>)>, StoreError>;
+
+    /// Removes the values of a log before a position: the archive has them.
+    fn trim(&self, to: Position) -> Result<(), StoreError>;
 }
 
 /// How far a log is known to be safe.
@@ -141,6 +165,30 @@ pub enum StoreError {
         last: Timestamp,
         /// The time now.
         now: Timestamp,
+    },
+    /// A file is not what was written.
+    #[error("{path} is damaged: {reason}; restore the data directory from a backup")]
+    DamagedFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// What is kept of a wallet does not fit its history.
+    #[error(
+        "wallet {wallet} is damaged on disk: {reason}; restore the data directory from a backup"
+    )]
+    DamagedWallet {
+        /// The wallet.
+        wallet: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A row of the state that cannot be written.
+    #[error("a row of the state cannot be written: {reason}")]
+    Row {
+        /// Why not.
+        reason: &'static str,
     },
     /// A writer that is not the journal's current one.
     #[error("a batch for {batch} does not follow the journal's end {end}")]

@@ -1,19 +1,17 @@
-//! Recovery: the journal, read once from its beginning, back to wallets.
+//! Recovery: the journal's tail, read once from the last checkpoint on.
 //!
-//! Every value is checked (checksum, chain, no gap), every log must reach its mark, and every
-//! record must leave its wallet with the money that it says. Only a torn end beyond the mark, which
-//! nobody was told of, is cut off. Anything else is refused, or cut off with what follows it when
-//! the operator accepts the loss.
+//! Every value is checked (checksum, chain, no gap), and every log must reach its mark. Only a torn
+//! end beyond the mark, which nobody was told of, is cut off. Anything else is refused, or cut off
+//! with what follows it when the operator accepts the loss. What the records come to, and whether
+//! that is what they say, is seen when their wallet is taken up ([`super::history`]).
 
+use super::tail::TailRecords;
 use super::writer::Tail;
 use super::{Journal, Mark, StoreError};
-use crate::codec::record::{self, Position, Record, Sums};
+use crate::codec::record::Position;
 use crate::codec::value::{self, Content, Value, ValueError};
 use crate::domain::id::WalletId;
 use crate::domain::time::Timestamp;
-use crate::domain::wallet::Wallet;
-use hashbrown::HashMap;
-use std::collections::BTreeMap;
 
 /// What to do about damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,20 +22,11 @@ pub enum Loss {
     Accept,
 }
 
-/// A wallet as its records leave it.
-#[derive(Debug)]
-pub struct RecoveredWallet {
-    /// The wallet.
-    pub wallet: Wallet,
-    /// Its last record.
-    pub last: Position,
-}
-
 /// What the journal says.
 #[derive(Debug, Default)]
 pub struct Recovered {
-    /// All wallets.
-    pub wallets: HashMap<WalletId, RecoveredWallet>,
+    /// The records since the checkpoint.
+    pub tail: TailRecords,
     /// Where each log ends.
     pub tails: Vec<Tail>,
     /// When the last event happened.
@@ -48,19 +37,36 @@ pub struct Recovered {
     pub dropped: Vec<String>,
 }
 
-/// Reads a journal back to wallets, and leaves it ready for a writer.
-pub fn recover(journal: &mut dyn Journal, loss: Loss) -> Result<Recovered, StoreError> {
+/// Where a start begins to read.
+pub struct Start<'a> {
+    /// Where each log ended at the checkpoint; what lies before is in the archive.
+    pub anchors: &'a [Tail],
+    /// The number of a wallet's last event in its snapshot; 0 without one.
+    pub base: &'a dyn Fn(&WalletId) -> Result<u64, StoreError>,
+}
+
+impl Start<'_> {
+    /// A start without a checkpoint.
+    pub const BEGINNING: Start<'static> = Start { anchors: &[], base: &|_| Ok(0) };
+}
+
+/// Reads the tail of a journal, and leaves it ready for a writer.
+pub fn recover(
+    journal: &mut dyn Journal,
+    start: &Start<'_>,
+    loss: Loss,
+) -> Result<Recovered, StoreError> {
     let mut dropped = Vec::new();
-    let mut reader = read(journal, loss)?;
+    let mut reader = read(journal, start, loss)?;
     // What one log lost, later records of the same wallets in other logs stand on.
-    while let Some((wallet, at)) = reader.orphan() {
+    while let Some((wallet, at)) = reader.recovered.tail.orphan(start.base)? {
         let reason = format!("earlier records of wallet {wallet} are missing");
         if loss == Loss::Refuse {
             return Err(StoreError::Damaged { position: at, reason });
         }
         dropped.push(format!("from {at} on: {reason}"));
         journal.truncate(at)?;
-        reader = read(journal, loss)?;
+        reader = read(journal, start, loss)?;
     }
     for cut in &reader.cuts {
         journal.truncate(*cut)?;
@@ -77,11 +83,11 @@ pub fn recover(journal: &mut dyn Journal, loss: Loss) -> Result<Recovered, Store
 }
 
 /// Reads a journal, and changes nothing.
-fn read(journal: &dyn Journal, loss: Loss) -> Result<Reader, StoreError> {
-    let mut reader = Reader::new(loss, marks(journal, loss)?);
+fn read(journal: &dyn Journal, start: &Start<'_>, loss: Loss) -> Result<Reader, StoreError> {
+    let mut reader = Reader::new(loss, marks(journal, loss)?, start.anchors);
     journal.scan(&mut |position, bytes| reader.value(position, bytes))?;
     reader.end_log()?;
-    reader.check_unseen_logs()?;
+    reader.end_unseen_logs()?;
     Ok(reader)
 }
 
@@ -103,12 +109,12 @@ fn marks(journal: &dyn Journal, loss: Loss) -> Result<Vec<Mark>, StoreError> {
 struct Reader {
     loss: Loss,
     marks: Vec<Mark>,
+    /// Where each log ended at the checkpoint.
+    anchors: Vec<Tail>,
     /// The log being read; none before the first value.
     log: Option<Log>,
     /// Where logs are to be cut.
     cuts: Vec<Position>,
-    /// Records read before an earlier one of their wallet, which is in another log.
-    early: HashMap<WalletId, BTreeMap<u64, (Position, Record)>>,
     recovered: Recovered,
 }
 
@@ -124,31 +130,39 @@ struct Log {
 }
 
 impl Reader {
-    fn new(loss: Loss, marks: Vec<Mark>) -> Self {
+    fn new(loss: Loss, marks: Vec<Mark>, anchors: &[Tail]) -> Self {
         Self {
             loss,
             marks,
+            anchors: anchors.to_vec(),
             log: None,
             cuts: Vec::new(),
-            early: HashMap::new(),
             recovered: Recovered::default(),
         }
     }
 
-    /// A record whose wallet lacks an earlier one.
-    fn orphan(&self) -> Option<(&WalletId, Position)> {
-        let first = |records: &BTreeMap<u64, (Position, Record)>| {
-            records.values().next().map(|(position, _)| *position)
-        };
-        self.early.iter().find_map(|(wallet, records)| Some((wallet, first(records)?)))
+    /// Where a log ended at the checkpoint.
+    fn anchor(&self, log: u8) -> Tail {
+        let known = self.anchors.iter().find(|tail| tail.next.log() == log);
+        known.copied().unwrap_or(Tail::empty(log))
+    }
+
+    fn begin_log(&mut self, log: u8) {
+        let tail = self.anchor(log);
+        let at_anchor = self.mark(log).filter(|mark| mark.last.plus(1) == tail.next);
+        let mark_seen = at_anchor.map(|_| tail.chain);
+        self.log = Some(Log { tail, fragments: None, broken: None, mark_seen });
     }
 
     /// Takes the next value of the journal.
     fn value(&mut self, position: Position, bytes: &[u8]) -> Result<(), StoreError> {
         if self.log.as_ref().is_none_or(|log| log.tail.next.log() != position.log()) {
             self.end_log()?;
-            let tail = Tail::empty(position.log());
-            self.log = Some(Log { tail, fragments: None, broken: None, mark_seen: None });
+            self.begin_log(position.log());
+        }
+        if position < self.anchor(position.log()).next {
+            // The archive has it; a crash came before it was trimmed.
+            return Ok(());
         }
         let Some(mut log) = self.log.take() else { return Ok(()) };
         let result = self.value_of(&mut log, position, bytes);
@@ -232,75 +246,20 @@ impl Reader {
         Ok(())
     }
 
-    /// Folds the records of a body.
+    /// Takes the records of a body.
     fn records(&mut self, first: Position, body: &[u8], count: u64) -> Result<(), StoreError> {
         let mut rest = body;
         for index in 0..count {
-            let position = first.plus(index);
-            let damaged = |error: record::RecordError| StoreError::Damaged {
-                position,
-                reason: error.to_string(),
-            };
-            let (record, length) = record::decode(rest).map_err(damaged)?;
+            let (length, at) = self.recovered.tail.add(first.plus(index), rest)?;
             rest = rest.get(length..).unwrap_or_default();
-            self.record(position, record)?;
+            self.recovered.last_time = self.recovered.last_time.max(at);
+            self.recovered.records = self.recovered.records.saturating_add(1);
         }
         if rest.is_empty() {
             return Ok(());
         }
         let reason = "a value holds more than its records".to_owned();
         Err(StoreError::Damaged { position: first, reason })
-    }
-
-    /// Folds a record, and those that waited for it.
-    fn record(&mut self, position: Position, record: Record) -> Result<(), StoreError> {
-        if record.seq != self.next_seq(&record.wallet) {
-            let early = self.early.entry(record.wallet.clone()).or_default();
-            early.insert(record.seq, (position, record));
-            return Ok(());
-        }
-        let wallet = record.wallet.clone();
-        self.fold(position, record)?;
-        loop {
-            let next = self.next_seq(&wallet);
-            let waiting = self.early.get_mut(&wallet).and_then(|early| early.remove(&next));
-            let Some((position, record)) = waiting else { return Ok(()) };
-            self.fold(position, record)?;
-        }
-    }
-
-    /// The number of a wallet's next record.
-    fn next_seq(&self, wallet: &WalletId) -> u64 {
-        let known = self.recovered.wallets.get(wallet);
-        known.map_or(0, |known| known.wallet.seq()).saturating_add(1)
-    }
-
-    /// Folds the next record of its wallet.
-    fn fold(&mut self, position: Position, record: Record) -> Result<(), StoreError> {
-        let damaged = |reason: String| StoreError::Damaged { position, reason };
-        let known = self.recovered.wallets.get_mut(&record.wallet);
-        let previous = known.as_ref().map_or(Position::NONE, |known| known.last);
-        if previous != record.previous {
-            return Err(damaged(format!("its wallet's previous record is {previous}")));
-        }
-        let sums = if let Some(known) = known {
-            known.wallet.apply(&record.event).map_err(|error| damaged(error.to_string()))?;
-            known.last = position;
-            Sums::of(&known.wallet)
-        } else {
-            let opened = Wallet::open(&record.event);
-            let (wallet, _) = opened.map_err(|error| damaged(error.to_string()))?;
-            let sums = Sums::of(&wallet);
-            let recovered = RecoveredWallet { wallet, last: position };
-            self.recovered.wallets.insert(record.wallet, recovered);
-            sums
-        };
-        if sums != record.sums {
-            return Err(damaged("its money does not come to what it says".to_owned()));
-        }
-        self.recovered.last_time = self.recovered.last_time.max(record.event.at);
-        self.recovered.records = self.recovered.records.saturating_add(1);
-        Ok(())
     }
 
     /// Checks the log that was read against its mark, and notes its end.
@@ -317,7 +276,11 @@ impl Reader {
         if let Some(mark) = mark.filter(|mark| last < mark.last) {
             self.lost(mark, last.number())?;
         }
-        let is_other = |mark: &Mark| log.mark_seen.is_none_or(|chain| chain != mark.chain);
+        // A mark from before the checkpoint is of values that are not here any more.
+        let anchor = self.anchor(last.log()).next.before();
+        let is_other = |mark: &Mark| {
+            mark.last >= anchor && log.mark_seen.is_none_or(|chain| chain != mark.chain)
+        };
         if let Some(mark) = mark.filter(is_other).filter(|_| self.loss == Loss::Refuse) {
             let reason = "it is not the journal that the mark was written for".to_owned();
             return Err(StoreError::Damaged { position: mark.last, reason });
@@ -330,12 +293,15 @@ impl Reader {
         Ok(())
     }
 
-    /// A log with a mark must have been read.
-    fn check_unseen_logs(&mut self) -> Result<(), StoreError> {
-        for mark in self.marks.clone() {
-            let log = mark.last.log();
+    /// A log with a mark or an anchor ends somewhere, also when it has no values.
+    fn end_unseen_logs(&mut self) -> Result<(), StoreError> {
+        let marks = self.marks.iter().map(|mark| mark.last.log());
+        let anchors = self.anchors.iter().map(|tail| tail.next.log());
+        let logs: Vec<u8> = marks.chain(anchors).collect();
+        for log in logs {
             if !self.recovered.tails.iter().any(|tail| tail.next.log() == log) {
-                self.lost(mark, 0)?;
+                self.begin_log(log);
+                self.end_log()?;
             }
         }
         Ok(())

@@ -18,11 +18,7 @@ use std::sync::Arc;
 
 /// Reads the record whose frame `bytes` begin with; answers it and the length of its frame.
 pub fn decode(bytes: &[u8]) -> Result<(Record, usize), RecordError> {
-    let (length, rest) = bytes.split_first_chunk::<4>().ok_or(RecordError::Cut)?;
-    let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| RecordError::Cut)?;
-    let frame = rest.get(..length).ok_or(RecordError::Cut)?;
-    let (&version, body) = frame.split_first().ok_or(RecordError::Cut)?;
-    let length = length.saturating_add(FRAME_HEAD).saturating_sub(1);
+    let (version, body, length) = split(bytes)?;
     let record = match version {
         PLAIN => record(access::<ArchivedRecordV1<'_>>(body)?, Amount::ZERO)?,
         EXTENDED => {
@@ -33,6 +29,38 @@ pub fn decode(bytes: &[u8]) -> Result<(Record, usize), RecordError> {
         version => return Err(RecordError::Version(version)),
     };
     Ok((record, length))
+}
+
+/// What tells a record from others, read without the rest of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peeked<'a> {
+    /// Its wallet.
+    pub wallet: &'a str,
+    /// Its number in its wallet.
+    pub seq: u64,
+    /// When it happened.
+    pub at: Timestamp,
+}
+
+/// Looks which record's frame `bytes` begin with; answers the length of its frame, too.
+pub fn peek(bytes: &[u8]) -> Result<(Peeked<'_>, usize), RecordError> {
+    let (version, body, length) = split(bytes)?;
+    let archived = match version {
+        PLAIN => access::<ArchivedRecordV1<'_>>(body)?,
+        EXTENDED => &access::<ArchivedRecordV2<'_>>(body)?.core,
+        version => return Err(RecordError::Version(version)),
+    };
+    let at = Timestamp::from_millis(archived.at.to_native());
+    Ok((Peeked { wallet: &archived.wallet, seq: archived.seq.to_native(), at }, length))
+}
+
+/// The version and the body of the frame that `bytes` begin with, and its length.
+fn split(bytes: &[u8]) -> Result<(u8, &[u8], usize), RecordError> {
+    let (length, rest) = bytes.split_first_chunk::<4>().ok_or(RecordError::Cut)?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| RecordError::Cut)?;
+    let frame = rest.get(..length).ok_or(RecordError::Cut)?;
+    let (&version, body) = frame.split_first().ok_or(RecordError::Cut)?;
+    Ok((version, body, length.saturating_add(FRAME_HEAD).saturating_sub(1)))
 }
 
 /// The archive that a body is.

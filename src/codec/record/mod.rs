@@ -14,7 +14,7 @@ mod encode;
 mod v1;
 mod v2;
 
-pub use decode::decode;
+pub use decode::{Peeked, decode, peek};
 pub use encode::encode;
 
 use crate::domain::amount::Amount;

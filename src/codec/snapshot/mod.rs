@@ -19,6 +19,7 @@ use crate::domain::Corrupt;
 use crate::domain::hold::{Hold, HoldPage};
 use crate::domain::id::WalletId;
 use crate::domain::parts::Core;
+use crate::domain::time::Timestamp;
 use crate::domain::wallet::Wallet;
 use rkyv::rancor;
 use v1::{CoreV1, PageV1};
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub wallet: WalletId,
     /// Its last record.
     pub last: Position,
+    /// The deadline under which its timer is kept.
+    pub deadline: Option<Timestamp>,
     /// All of it but its holds.
     pub core: Core,
     /// Its holds; those on pages are not among them.
@@ -43,13 +46,20 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// A wallet as it is; its holds in the core, or all on pages.
-    pub fn of(id: &WalletId, wallet: &Wallet, last: Position, on_pages: bool) -> Self {
+    pub fn of(
+        id: &WalletId,
+        wallet: &Wallet,
+        last: Position,
+        deadline: Option<Timestamp>,
+        on_pages: bool,
+    ) -> Self {
         let holds = wallet.holds();
         let inline = if on_pages { Vec::new() } else { holds.after(None).cloned().collect() };
         let paged = if on_pages { holds.len() } else { 0 };
         Self {
             wallet: id.clone(),
             last,
+            deadline,
             core: wallet.core(),
             holds: inline,
             paged: u64::try_from(paged).unwrap_or(u64::MAX),

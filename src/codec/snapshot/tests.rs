@@ -44,6 +44,7 @@ fn snapshot() -> Snapshot {
     Snapshot {
         wallet: WalletId::new(b"alice").unwrap(),
         last: Position::new(1, 77),
+        deadline: Some(Timestamp::from_millis(2_000)),
         core: Core {
             opened: OpenTerms {
                 currency: Currency::new(b"USD").unwrap(),
@@ -75,7 +76,8 @@ fn a_snapshot_is_read_as_it_was_written() {
     let read = decode(&bytes).unwrap();
     assert_eq!(read, snapshot());
     let wallet = read.restore(Vec::new()).unwrap();
-    assert_eq!(Snapshot::of(&snapshot().wallet, &wallet, snapshot().last, false), snapshot());
+    let Snapshot { wallet: id, last, deadline, .. } = snapshot();
+    assert_eq!(Snapshot::of(&id, &wallet, last, deadline, false), snapshot());
 }
 
 #[test]

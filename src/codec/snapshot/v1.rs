@@ -20,6 +20,7 @@ use std::sync::Arc;
 pub(super) struct CoreV1 {
     wallet: String,
     last: u64,
+    deadline: Option<i64>,
     currency: String,
     opened_at: i64,
     /// The terms it was opened with.
@@ -98,6 +99,7 @@ impl CoreV1 {
         Self {
             wallet: snapshot.wallet.as_str().to_owned(),
             last: snapshot.last.0,
+            deadline: snapshot.deadline.map(Timestamp::millis),
             currency: core.opened.currency.as_str().to_owned(),
             opened_at: core.opened_at.millis(),
             opened: TermsV1::of(&core.opened.terms),
@@ -142,6 +144,7 @@ impl CoreV1 {
         Ok(Snapshot {
             wallet: WalletId::new(self.wallet.as_bytes()).map_err(impossible("wallet id"))?,
             last: Position(self.last),
+            deadline: self.deadline.map(Timestamp::from_millis),
             core,
             holds: self.holds.into_iter().map(HoldV1::read).collect::<Read<_>>()?,
             paged: self.paged,

@@ -1,0 +1,131 @@
+//! The loader: one thread that looks at the disk for all shards, so that no shard ever waits for it.
+
+use super::ReplyTo;
+use super::directory::{self, Cursor};
+use super::peers::{PeerMessage, Scan};
+use super::shard::ShardSignal;
+use crate::codec::record::Position;
+use crate::domain::id::{OpId, WalletId};
+use crate::domain::ledger::LedgerQuery;
+use crate::domain::memory::Remembered;
+use crate::domain::outcome::{Outcome, WalletPage};
+use crate::store::StoreError;
+use crate::store::history::{History, TakenUp};
+use crate::store::state::{self, Table};
+use crossbeam::channel::Receiver;
+use std::sync::Arc;
+
+/// Something to look up.
+pub enum Job {
+    /// A wallet is to be taken up, for a shard.
+    TakeUp {
+        /// The shard.
+        shard: u8,
+        /// The wallet.
+        wallet: WalletId,
+    },
+    /// Operations of the past, which a wallet of a shard has forgotten.
+    Recall {
+        /// The shard.
+        shard: u8,
+        /// The wallet.
+        wallet: WalletId,
+        /// The operations.
+        ops: Vec<OpId>,
+    },
+    /// A page of a wallet's ledger.
+    Ledger {
+        /// The wallet's last record, safe on disk.
+        head: Position,
+        /// The wallet.
+        wallet: WalletId,
+        /// What is asked.
+        query: Box<LedgerQuery>,
+        /// Who wants to know.
+        reply_to: ReplyTo,
+    },
+    /// A page of the wallets that the state has.
+    Names(Scan),
+    /// There is nothing more to do.
+    Stop,
+}
+
+/// What was found of a wallet.
+pub struct Loaded {
+    /// Its name.
+    pub wallet: WalletId,
+    /// As it is; none when it was never opened.
+    pub found: Option<TakenUp>,
+}
+
+/// What was recalled for a wallet.
+pub struct Recalled {
+    /// The wallet.
+    pub wallet: WalletId,
+    /// The operations; none for those that never were.
+    pub ops: Vec<(OpId, Option<Remembered>)>,
+}
+
+/// Looks up what it is asked for, until it is told to stop or something on the disk is damaged:
+/// nothing damaged is served, so the process must stop.
+pub fn run(
+    history: &History,
+    jobs: &Receiver<Job>,
+    shards: &[Arc<ShardSignal>],
+) -> Result<(), StoreError> {
+    let send = |shard: u8, message: PeerMessage| {
+        if let Some(signal) = shards.get(usize::from(shard)) {
+            signal.send(message);
+        }
+    };
+    for job in jobs {
+        match job {
+            Job::TakeUp { shard, wallet } => {
+                let found = history.take_up(&wallet)?;
+                send(shard, PeerMessage::Loaded(Box::new(Loaded { wallet, found })));
+            }
+            Job::Recall { shard, wallet, ops } => {
+                let recall = |op: OpId| {
+                    let recalled = history.recall(&wallet, &op)?;
+                    Ok((op, recalled))
+                };
+                let ops = ops.into_iter().map(recall).collect::<Result<_, StoreError>>()?;
+                send(shard, PeerMessage::Recalled(Box::new(Recalled { wallet, ops })));
+            }
+            Job::Ledger { head, wallet, query, reply_to } => {
+                let rows = history.ledger(&wallet, head, &query)?;
+                let outcome = Outcome::Ledger(Box::new(rows));
+                send(reply_to.shard, PeerMessage::Outcomes(vec![(reply_to, outcome)]));
+            }
+            Job::Names(scan) => {
+                let page = names(history, &scan, shards.len())?;
+                let outcome = Outcome::Wallets(Box::new(page));
+                let reply_to = scan.reply_to;
+                send(reply_to.shard, PeerMessage::Outcomes(vec![(reply_to, outcome)]));
+            }
+            Job::Stop => break,
+        }
+    }
+    Ok(())
+}
+
+/// A page of the wallets that the state has; with the last one the walk is over.
+fn names(history: &History, scan: &Scan, shards: usize) -> Result<WalletPage, StoreError> {
+    let from = scan.cursor.order().to_be_bytes();
+    let mut page = directory::Page::new(scan.count);
+    let mut next = Cursor::START;
+    history.state().range(Table::Wallets, &from, &mut |place, _| {
+        let Some(wallet) = state::wallet_at(place) else {
+            return Err(StoreError::Row { reason: "a wallet's place is damaged" });
+        };
+        let order = state::order(&wallet);
+        if let Some(end) = page.add(order, wallet) {
+            next = Cursor::in_state(shards, end);
+            return Ok(false);
+        }
+        Ok(true)
+    })?;
+    let mut wallets = page.into_names();
+    wallets.retain(|wallet| (scan.shows)(wallet.as_str()));
+    Ok(WalletPage { cursor: next.0, wallets })
+}

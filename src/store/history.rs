@@ -1,0 +1,318 @@
+//! What a wallet was: its state and what happened to it, read back from where it lies. Archive,
+//! journal and state are one history here.
+//!
+//! Every method may be called from any thread, and reads the disk.
+
+use super::archive::{OpKey, Secret, View};
+use super::state::{self, State, Table};
+use super::tail::TailRecords;
+use super::{JournalReader, StoreError};
+use crate::codec::record::{self, Position, Record, Sums};
+use crate::codec::snapshot::{self, Snapshot};
+use crate::codec::value::{self, Content};
+use crate::domain::hold::{Hold, HoldPage};
+use crate::domain::id::{OpId, WalletId};
+use crate::domain::memory::Remembered;
+use crate::domain::recall::{Past, recall};
+use crate::domain::time::Timestamp;
+use crate::domain::wallet::Wallet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// A wallet that was taken up again.
+#[derive(Debug)]
+pub struct TakenUp {
+    /// The wallet, with what the archive does not have of its operations at hand.
+    pub wallet: Wallet,
+    /// Its last record.
+    pub last: Position,
+    /// What the state has of it.
+    pub kept: Kept,
+    /// The state has all of it.
+    pub is_saved: bool,
+}
+
+/// What the state has of a wallet, to be replaced by its next snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The deadline of its timer.
+    pub deadline: Option<Timestamp>,
+    /// The pages of its holds.
+    pub pages: BTreeSet<HoldPage>,
+}
+
+/// The history of all wallets.
+pub struct History {
+    state: Arc<dyn State>,
+    journal: Arc<dyn JournalReader>,
+    archive: RwLock<Arc<View>>,
+    tail: Mutex<TailRecords>,
+    secret: Secret,
+}
+
+impl History {
+    /// The history that lies here. `tail` are the records since the checkpoint.
+    pub fn new(
+        state: Arc<dyn State>,
+        journal: Arc<dyn JournalReader>,
+        archive: Arc<View>,
+        tail: TailRecords,
+        secret: Secret,
+    ) -> Self {
+        Self { state, journal, archive: RwLock::new(archive), tail: Mutex::new(tail), secret }
+    }
+
+    /// The archive as it is now.
+    pub fn archive(&self) -> Arc<View> {
+        Arc::clone(&self.archive.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The archive has changed. It must be shown before the journal is trimmed.
+    pub fn show(&self, archive: Arc<View>) {
+        *self.archive.write().unwrap_or_else(PoisonError::into_inner) = archive;
+    }
+
+    /// The state.
+    pub fn state(&self) -> &dyn State {
+        self.state.as_ref()
+    }
+
+    /// The key under which the archive files an operation.
+    pub fn key(&self, wallet: &WalletId, op: &OpId) -> OpKey {
+        OpKey::of(self.secret, wallet, op)
+    }
+
+    /// Takes up a wallet as it is; none when it was never opened. Its records of the tail are given
+    /// out once: whoever takes it up keeps it until the next checkpoint has it.
+    pub fn take_up(&self, id: &WalletId) -> Result<Option<TakenUp>, StoreError> {
+        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner).take(id)?;
+        let core = self.state.get(Table::Wallets, &state::place(id))?;
+        let Some(core) = core else {
+            return TakingUp::new(self, id, &tail).open();
+        };
+        let snapshot = snapshot::decode(&core).map_err(|error| damaged(id, &error))?;
+        TakingUp::new(self, id, &tail).restore(snapshot)
+    }
+
+    /// The pages of a wallet's holds.
+    fn pages(&self, id: &WalletId) -> Result<(BTreeSet<HoldPage>, Vec<Hold>), StoreError> {
+        let (mut pages, mut holds) = (BTreeSet::new(), Vec::new());
+        let prefix = state::pages_of(id);
+        self.state.range(Table::Pages, &prefix, &mut |key, bytes| {
+            let Some(number) = key.strip_prefix(prefix.as_slice()) else { return Ok(false) };
+            let number = number.try_into().map(u64::from_be_bytes);
+            let page = HoldPage(number.map_err(|_| damaged(id, &"a page without a number"))?);
+            holds.extend(
+                snapshot::decode_page(id, page, bytes).map_err(|error| damaged(id, &error))?,
+            );
+            pages.insert(page);
+            Ok(true)
+        })?;
+        Ok((pages, holds))
+    }
+
+    /// What there is to remember of an operation that the archive has; none when it has not.
+    pub fn recall(&self, wallet: &WalletId, op: &OpId) -> Result<Option<Remembered>, StoreError> {
+        Ok(recalled(op, &self.filed(wallet, op)?, u64::MAX))
+    }
+
+    /// The records of a wallet in the archive that carry an operation's id or refer to it, by their
+    /// number.
+    fn filed(
+        &self,
+        wallet: &WalletId,
+        op: &OpId,
+    ) -> Result<BTreeMap<u64, Record>, StoreError> {
+        let (archive, key) = (self.archive(), self.key(wallet, op));
+        if !archive.may_have(key) {
+            return Ok(BTreeMap::new());
+        }
+        let mut filed = BTreeMap::new();
+        for position in archive.find(key)? {
+            let record = archive.record(position)?.ok_or_else(|| StoreError::Damaged {
+                position,
+                reason: "the archive's index names it, but it is not there".to_owned(),
+            })?;
+            if record.wallet == *wallet && concerns(&record, op) {
+                filed.insert(record.seq, record);
+            }
+        }
+        Ok(filed)
+    }
+
+    /// The record at a position, wherever it lies.
+    pub fn record(&self, position: Position) -> Result<Record, StoreError> {
+        if let Some(record) = self.archive().record(position)? {
+            return Ok(record);
+        }
+        if let Some(record) = self.journaled(position)? {
+            return Ok(record);
+        }
+        // It was trimmed meanwhile: then the archive, looked at anew, has it.
+        let reason = "a record is missing".to_owned();
+        self.archive().record(position)?.ok_or(StoreError::Damaged { position, reason })
+    }
+
+    /// A record that is still in the journal.
+    fn journaled(&self, position: Position) -> Result<Option<Record>, StoreError> {
+        let damaged = |reason: String| StoreError::Damaged { position, reason };
+        let Some((first, bytes)) = self.journal.value_at(position)? else { return Ok(None) };
+        let value = value::decode(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let mut body = value.body.to_vec();
+        let mut skip = position.number().saturating_sub(first.number());
+        match value.content {
+            Content::Whole { records } if skip < u64::from(records) => {}
+            Content::Whole { .. } => return Ok(None),
+            Content::Fragment { part, parts } => {
+                // A record's position is that of its first fragment.
+                if part != 0 || skip != 0 {
+                    return Ok(None);
+                }
+                for part in 1..parts {
+                    let next = self.journal.value_at(first.plus(u64::from(part)))?;
+                    let Some((_, bytes)) = next else { return Ok(None) };
+                    let value = value::decode(&bytes).map_err(|error| damaged(error.to_string()))?;
+                    body.extend_from_slice(value.body);
+                }
+            }
+        }
+        let mut rest = body.as_slice();
+        loop {
+            let (_, length) = record::peek(rest).map_err(|error| damaged(error.to_string()))?;
+            if skip == 0 {
+                let decoded = record::decode(rest).map_err(|error| damaged(error.to_string()))?;
+                return Ok(Some(decoded.0));
+            }
+            skip = skip.saturating_sub(1);
+            rest = rest.get(length..).unwrap_or_default();
+        }
+    }
+}
+
+fn damaged(wallet: &WalletId, reason: &impl ToString) -> StoreError {
+    StoreError::DamagedWallet { wallet: wallet.to_string(), reason: reason.to_string() }
+}
+
+/// Whether a record carries an operation's id or refers to it.
+fn concerns(record: &Record, op: &OpId) -> bool {
+    named(record).any(|named| named == op)
+}
+
+/// The operations that a record carries or refers to.
+fn named(record: &Record) -> impl Iterator<Item = &OpId> {
+    let event = &record.event;
+    [event.op.as_ref(), event.hold(), event.target()].into_iter().flatten()
+}
+
+/// What is remembered of an operation before its wallet's event of that number.
+fn recalled(op: &OpId, filed: &BTreeMap<u64, Record>, before: u64) -> Option<Remembered> {
+    let past = filed.range(..before).map(|(seq, record)| Past {
+        seq: *seq,
+        event: &record.event,
+        balances: record.sums.balances(),
+        status: record.status,
+        burned: &record.burned,
+    });
+    recall(op, past)
+}
+
+/// A wallet that is being taken up.
+struct TakingUp<'a> {
+    history: &'a History,
+    id: &'a WalletId,
+    tail: &'a [(Position, Record)],
+}
+
+impl<'a> TakingUp<'a> {
+    const fn new(history: &'a History, id: &'a WalletId, tail: &'a [(Position, Record)]) -> Self {
+        Self { history, id, tail }
+    }
+
+    /// A wallet without a snapshot: all of it is in the tail.
+    fn open(self) -> Result<Option<TakenUp>, StoreError> {
+        let Some(((last, first), rest)) = self.tail.split_first() else { return Ok(None) };
+        if first.previous != Position::NONE {
+            return Err(damaged(self.id, &"its snapshot is missing"));
+        }
+        let (wallet, _) = Wallet::open(&first.event).map_err(|error| damaged(self.id, &error))?;
+        self.check(&wallet, first)?;
+        let kept = Kept::default();
+        self.follow(TakenUp { wallet, last: *last, kept, is_saved: false }, rest).map(Some)
+    }
+
+    /// A wallet as it was kept, and what happened since.
+    fn restore(self, snapshot: Snapshot) -> Result<Option<TakenUp>, StoreError> {
+        let id = self.id;
+        if snapshot.wallet != *id {
+            return Err(damaged(id, &"its snapshot is of another wallet"));
+        }
+        let (pages, holds) = match snapshot.paged {
+            0 => (BTreeSet::new(), Vec::new()),
+            _ => self.history.pages(id)?,
+        };
+        let kept = Kept { deadline: snapshot.deadline, pages };
+        let (last, seq) = (snapshot.last, snapshot.core.seq);
+        let wallet = snapshot.restore(holds).map_err(|error| damaged(id, &error))?;
+        let known = self.tail.partition_point(|(_, record)| record.seq <= seq);
+        let (before, after) = self.tail.split_at(known);
+        let is_saved = self.tail.is_empty();
+        let mut taken = TakenUp { wallet, last, kept, is_saved };
+        self.tell(&mut taken.wallet, before, seq)?;
+        self.follow(taken, after).map(Some)
+    }
+
+    /// Tells the wallet of records that its snapshot has, but the archive may not have.
+    fn tell(
+        &self,
+        wallet: &mut Wallet,
+        records: &[(Position, Record)],
+        seq: u64,
+    ) -> Result<(), StoreError> {
+        let ops: BTreeSet<&OpId> = records.iter().flat_map(|(_, record)| named(record)).collect();
+        for op in ops {
+            let mut filed = self.history.filed(self.id, op)?;
+            let of_tail = records.iter().filter(|(_, record)| concerns(record, op));
+            filed.extend(of_tail.map(|(_, record)| (record.seq, record.clone())));
+            // After a crash the archive may be ahead: what follows is folded later.
+            if let Some(told) = recalled(op, &filed, seq.saturating_add(1)) {
+                wallet.memory_mut().tell(op.clone(), told);
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds the records that follow.
+    fn follow(
+        &self,
+        mut taken: TakenUp,
+        records: &[(Position, Record)],
+    ) -> Result<TakenUp, StoreError> {
+        for (position, record) in records {
+            if record.previous != taken.last {
+                let reason = format!("its record at {position} does not follow {}", taken.last);
+                return Err(damaged(self.id, &reason));
+            }
+            let subject = taken.wallet.memory().lacks_subject(&record.event).cloned();
+            if let Some(subject) = subject {
+                let filed = self.history.filed(self.id, &subject)?;
+                if let Some(told) = recalled(&subject, &filed, record.seq) {
+                    taken.wallet.memory_mut().tell(subject, told);
+                }
+            }
+            let applied = taken.wallet.apply(&record.event);
+            applied.map_err(|error| damaged(self.id, &error))?;
+            self.check(&taken.wallet, record)?;
+            taken.last = *position;
+        }
+        Ok(taken)
+    }
+
+    /// A record says what the wallet had after it.
+    fn check(&self, wallet: &Wallet, record: &Record) -> Result<(), StoreError> {
+        if Sums::of(wallet) == record.sums {
+            return Ok(());
+        }
+        let reason = format!("its money after event {} is not what the record says", record.seq);
+        Err(damaged(self.id, &reason))
+    }
+}

@@ -1,0 +1,193 @@
+//! The keeper makes checkpoints: it moves what the journal has into the archive, and what wallets
+//! are into the state, so that the journal stays small.
+//!
+//! The steps of a checkpoint, in their order; a crash between any two of them loses nothing:
+//!
+//! 1. [`Keeper::begin`]: an empty redo file.
+//! 2. [`Keeper::keep`]: rows of snapshots into the redo file.
+//! 3. [`Keeper::archive`]: the journal's values up to where the checkpoint ends, once they are safe.
+//! 4. [`Keeper::commit`]: the redo file becomes valid, the checkpoint's row in it. *By now the journal
+//!    must be safe past the last record in any snapshot*: else money would be kept and its op id lost.
+//! 5. [`Keeper::apply`]: the rows into the state.
+//! 6. [`Keeper::trim`]: the journal's values that the archive has, out of the journal.
+
+use super::archive::{Archive, Secret, Settings, View};
+use super::checkpoint::Checkpoint;
+use super::data_dir::DataDir;
+use super::redo::{self, RedoWriter};
+use super::state::{Row, State, Table};
+use super::writer::Tail;
+use super::{JournalReader, StoreError};
+use crate::codec::record::Position;
+use crate::domain::time::Timestamp;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const SECRET: &[u8] = b"secret";
+
+/// Where the parts of a store lie.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The redo file.
+    pub redo: PathBuf,
+    /// The archive's folder.
+    pub archive: PathBuf,
+}
+
+impl Places {
+    /// Those of a data directory.
+    pub fn of(dir: &DataDir) -> Self {
+        Self { redo: dir.redo(), archive: dir.archive() }
+    }
+}
+
+/// Makes checkpoints.
+pub struct Keeper {
+    places: Places,
+    state: Arc<dyn State>,
+    journal: Arc<dyn JournalReader>,
+    archive: Archive,
+    checkpoint: Checkpoint,
+    redo: Option<RedoWriter>,
+    secret: Secret,
+}
+
+impl Keeper {
+    /// Opens archive and state as the last checkpoint left them; one that was committed and not
+    /// applied is applied first. `random` becomes the secret of the index, if there is none yet.
+    pub fn open(
+        places: Places,
+        state: Arc<dyn State>,
+        journal: Arc<dyn JournalReader>,
+        settings: Settings,
+        random: u64,
+    ) -> Result<Self, StoreError> {
+        if let Some(rows) = redo::apply(&places.redo, state.as_ref())? {
+            tracing::info!(rows, "the last checkpoint was finished");
+        }
+        let secret = secret(state.as_ref(), random)?;
+        let checkpoint = Checkpoint::of(state.as_ref())?;
+        let archive = Archive::open(&places.archive, secret, settings)?;
+        let this = Self { places, state, journal, archive, checkpoint, redo: None, secret };
+        this.check()?;
+        Ok(this)
+    }
+
+    /// The archive has everything before the checkpoint.
+    fn check(&self) -> Result<(), StoreError> {
+        for tail in &self.checkpoint.tails {
+            let archived = self.archived(tail.next.log());
+            if archived.next < tail.next {
+                let reason = format!(
+                    "log {} ends before number {} there, where the checkpoint was made",
+                    tail.next.log(),
+                    tail.next.number()
+                );
+                return Err(StoreError::DamagedFile { path: self.places.archive.clone(), reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// Up to where the archive has a log.
+    fn archived(&self, log: u8) -> Tail {
+        let known = self.archive.tails().into_iter().find(|tail| tail.next.log() == log);
+        known.unwrap_or(Tail::empty(log))
+    }
+
+    /// The last checkpoint.
+    pub const fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// The secret of the archive's index.
+    pub const fn secret(&self) -> Secret {
+        self.secret
+    }
+
+    /// The archive, to be read.
+    pub fn view(&self) -> Arc<View> {
+        self.archive.view()
+    }
+
+    /// The archive, to be kept in order.
+    pub const fn archive_mut(&mut self) -> &mut Archive {
+        &mut self.archive
+    }
+
+    /// Begins a checkpoint.
+    pub fn begin(&mut self) -> Result<(), StoreError> {
+        self.redo = Some(RedoWriter::create(&self.places.redo)?);
+        Ok(())
+    }
+
+    /// Takes rows of snapshots.
+    pub fn keep(&mut self, rows: &[Row]) -> Result<(), StoreError> {
+        let redo = self.redo.as_mut().ok_or(NOT_BEGUN)?;
+        rows.iter().try_for_each(|row| redo.add(row))
+    }
+
+    /// Moves the journal's values before these ends into the archive, which then has them for good.
+    /// They must be safe in the journal.
+    pub fn archive(&mut self, ends: &[Position]) -> Result<(), StoreError> {
+        let archived = self.archive.tails();
+        let journal = Arc::clone(&self.journal);
+        let from = |log: u8| {
+            let known = archived.iter().find(|tail| tail.next.log() == log);
+            known.map_or(Position::new(log, 1), |tail| tail.next)
+        };
+        self.archive.append(&mut |visit| {
+            ends.iter().try_for_each(|end| journal.read(from(end.log()), *end, visit))
+        })?;
+        let short = ends.iter().find(|end| self.archived(end.log()).next != **end);
+        match short {
+            None => Ok(()),
+            Some(end) => Err(StoreError::Damaged {
+                position: *end,
+                reason: "the journal's values do not reach it".to_owned(),
+            }),
+        }
+    }
+
+    /// Makes the checkpoint count. `ends` are those that were archived.
+    pub fn commit(
+        &mut self,
+        ends: &[Position],
+        wallets: u64,
+        last_time: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tails = self.checkpoint.tails.clone();
+        tails.retain(|tail| ends.iter().all(|end| end.log() != tail.next.log()));
+        tails.extend(ends.iter().map(|end| self.archived(end.log())));
+        let number = self.checkpoint.number.saturating_add(1);
+        let checkpoint = Checkpoint { number, wallets, last_time, tails };
+        let mut redo = self.redo.take().ok_or(NOT_BEGUN)?;
+        redo.add(&checkpoint.row())?;
+        redo.finish()?;
+        self.checkpoint = checkpoint;
+        Ok(())
+    }
+
+    /// Puts what was committed into the state.
+    pub fn apply(&mut self) -> Result<(), StoreError> {
+        redo::apply(&self.places.redo, self.state.as_ref()).map(drop)
+    }
+
+    /// Takes what the archive has out of the journal.
+    pub fn trim(&mut self) -> Result<(), StoreError> {
+        self.checkpoint.tails.iter().try_for_each(|tail| self.journal.trim(tail.next))
+    }
+}
+
+const NOT_BEGUN: StoreError = StoreError::Row { reason: "no checkpoint was begun" };
+
+/// The secret of the archive's index, made once.
+fn secret(state: &dyn State, random: u64) -> Result<Secret, StoreError> {
+    if let Some(known) = state.get(Table::Meta, SECRET)? {
+        let known = known.try_into().map(u64::from_le_bytes);
+        return known.map(Secret).map_err(|_| StoreError::Row { reason: "its secret is damaged" });
+    }
+    state.put(&Row::put(Table::Meta, SECRET.to_vec(), random.to_le_bytes().to_vec()))?;
+    state.sync()?;
+    Ok(Secret(random))
+}

@@ -65,7 +65,7 @@ fn parse(line: &str, rules: &request::Rules) -> Request {
     parser.next(&bytes).unwrap();
     match request::parse(parser.args(&bytes), rules).unwrap() {
         Parsed::Wallet { request, .. } => request,
-        Parsed::Scan(_) => panic!("{line}"),
+        Parsed::Ledger { .. } | Parsed::Scan(_) => panic!("{line}"),
     }
 }
 

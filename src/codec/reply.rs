@@ -4,6 +4,7 @@
 //! lines: a code, `key=value` details, and a sentence that says what to do.
 
 mod error_code;
+mod ledger;
 
 use smallvec::SmallVec;
 
@@ -12,6 +13,7 @@ pub use error_code::ErrorCode;
 use super::request::{kind_word, overage_word};
 use super::resp::Writer;
 use crate::domain::amount::Amount;
+use crate::domain::id::Tags;
 use crate::domain::outcome::{
     BalanceView, Balances, Decline, DeclineReason, GrantView, HoldState, HoldView, OpAnswer,
     OpView, OutOfRange, Outcome, Receipt, ReceiptStatus, Refusal, TooMany, WalletStatus,
@@ -36,6 +38,12 @@ pub fn write_outcome(outcome: &Outcome, writer: &mut Writer<'_>) {
             }
         }
         Outcome::Op(view) => write_op(view, writer),
+        Outcome::Ledger(rows) => {
+            writer.array_header(rows.len());
+            for row in rows {
+                ledger::write_row(row, writer);
+            }
+        }
         Outcome::Wallets(page) => {
             writer.array_header(2);
             writer.text(itoa::Buffer::new().format(page.cursor));
@@ -328,16 +336,21 @@ fn write_hold(view: &HoldView, writer: &mut Writer<'_>) {
     rest.amount("credit", view.credit);
     rest.text("overage", overage_word(view.overage));
     rest.write_on(writer);
-    writer.text("tags");
-    writer.map_header(view.tags.len());
-    for (key, value) in &view.tags {
-        writer.text(key.as_str());
-        writer.text(value.as_str());
-    }
+    write_tags(&view.tags, writer);
     let mut times = Fields::new();
     times.time("created_at", view.created_at);
     times.time("expires_at", view.expires_at);
     times.write_on(writer);
+}
+
+/// Writes the field `tags`.
+fn write_tags(tags: &Tags, writer: &mut Writer<'_>) {
+    writer.text("tags");
+    writer.map_header(tags.len());
+    for (key, value) in tags {
+        writer.text(key.as_str());
+        writer.text(value.as_str());
+    }
 }
 
 fn write_op(view: &OpView, writer: &mut Writer<'_>) {

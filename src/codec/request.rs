@@ -4,6 +4,7 @@
 //! options. Nothing is ignored: an argument that is not understood is an error.
 
 mod error;
+mod ledger;
 mod spec;
 mod value;
 
@@ -22,6 +23,7 @@ use crate::domain::command::{
     Authorize, Command, Expiry, OpenTerms, Overage, Request, Terms, TermsChange, TopUp,
 };
 use crate::domain::id::{Currency, Note, OpId, Plan, TagKey, TagValue, Tags, WalletId, Zone};
+use crate::domain::ledger::LedgerQuery;
 use crate::domain::time::{Span, Timestamp};
 
 /// How many holds `HOLD.LIST` shows when not told, and at most.
@@ -57,6 +59,15 @@ pub enum Parsed {
     Wallet {
         /// What is asked.
         request: Request,
+        /// When the caller says it sent it.
+        sent: Option<Timestamp>,
+    },
+    /// `LEDGER`, which asks the history of a wallet.
+    Ledger {
+        /// The wallet.
+        wallet: WalletId,
+        /// Which rows.
+        query: LedgerQuery,
         /// When the caller says it sent it.
         sent: Option<Timestamp>,
     },
@@ -100,6 +111,9 @@ pub fn parse(args: Args<'_>, rules: &Rules) -> Result<Parsed, RequestError> {
     // Whoever opens a wallet gives it its name; everybody else refers to it.
     let wallet = if spec.verb == Verb::Open { WalletId::given } else { WalletId::new };
     let wallet = wallet(subject).map_err(|error| RequestError::name("wallet", error))?;
+    if spec.verb == Verb::Ledger {
+        return Ok(Parsed::Ledger { wallet, query: call.ledger()?, sent });
+    }
     let hash = {
         for (option, value) in &call.options {
             match option {
@@ -249,8 +263,8 @@ impl<'a> Call<'a> {
             Verb::Freeze => Command::Freeze { note: self.note() },
             Verb::Unfreeze => Command::Unfreeze,
             Verb::Close => Command::Close { force: self.value(Opt::Force).is_some() },
-            // It asks no wallet, and was read before.
-            Verb::Scan => return Err(RequestError::wrong_arity(self.spec.name)),
+            // These ask no wallet as it is now, and were read before.
+            Verb::Ledger | Verb::Scan => return Err(RequestError::wrong_arity(self.spec.name)),
         })
     }
 

@@ -12,6 +12,7 @@ pub mod grant;
 pub mod hold;
 pub mod id;
 pub mod kept_receipt;
+pub mod ledger;
 pub mod memory;
 pub mod outcome;
 pub mod parts;

@@ -7,6 +7,7 @@
 use super::amount::Amount;
 use super::command::{GrantKind, Overage, Terms};
 use super::id::{Currency, OpId, Tags, WalletId};
+use super::ledger::LedgerRow;
 use super::time::Timestamp;
 
 /// What became of a request.
@@ -30,6 +31,8 @@ pub enum Outcome {
     Holds(Vec<HoldView>),
     /// An operation of the past.
     Op(Box<OpView>),
+    /// Some rows of the ledger, the newest first.
+    Ledger(Vec<LedgerRow>),
     /// Some wallets: a page of all.
     Wallets(Box<WalletPage>),
 }

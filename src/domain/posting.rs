@@ -94,6 +94,23 @@ pub enum Account {
     WrittenOff,
 }
 
+impl Account {
+    /// Its name, in replies and in exports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TopUps => "topups",
+            Self::Grants => "grants",
+            Self::Debt => "debt",
+            Self::Usage => "usage",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+            Self::Reversed => "reversed",
+            Self::Revoked => "revoked",
+            Self::WrittenOff => "writtenoff",
+        }
+    }
+}
+
 /// The direction in which a posting changes each figure of a wallet: up, down or not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effect {

@@ -13,9 +13,12 @@ use crate::codec::request::{self, Parsed};
 use crate::codec::resp::{Args, Limits, Parser, Writer};
 use crate::config::Config;
 use crate::domain::command::Command;
+use crate::domain::id::WalletId;
+use crate::domain::ledger::LedgerQuery;
 use crate::domain::outcome::{Outcome, Refusal};
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::ReplyTo;
+use crate::engine::batch::BatchNo;
 use crate::engine::directory::Cursor;
 use crate::engine::peers::Scan;
 use bytes::{Buf, BytesMut};
@@ -30,11 +33,12 @@ use tokio::net::tcp::OwnedReadHalf;
 /// How many bytes are read at a time.
 const READ_BYTES: usize = 64 * 1024;
 
-/// About how many bytes are set aside for a view of a wallet or a hold, for a hold of a list, and for
-/// a wallet's id: a client that asks for many and reads none is paused after a few dozen of them,
+/// About how many bytes are set aside for a view of a wallet or a hold, for a hold of a list, for a
+/// row of a ledger, and for a wallet's id: a client that asks for many and reads none is paused after a few dozen of them,
 /// before anybody knows how large they are.
 const VIEW_BYTES: usize = 32 * 1024;
 const HOLD_BYTES: usize = 1024;
+const ROW_BYTES: usize = 1024;
 const ID_BYTES: usize = 32;
 /// A new wallet is small, and wallets are opened by the million.
 const OPENED_BYTES: usize = 4 * 1024;
@@ -195,7 +199,9 @@ impl Reader {
                 return None;
             }
         };
-        let (Parsed::Wallet { sent, .. } | Parsed::Scan(request::Scan { sent, .. })) = &parsed;
+        let (Parsed::Wallet { sent, .. }
+        | Parsed::Ledger { sent, .. }
+        | Parsed::Scan(request::Scan { sent, .. })) = &parsed;
         let window = Span::from_millis(context.config.dedup_window_ms);
         if context.phase() == Phase::Loading {
             connection.reply_outcome(Outcome::Refused(Refusal::Loading));
@@ -207,10 +213,20 @@ impl Reader {
                     let reply_to = self.expect(weight_to_come(&request.command));
                     self.home.shard.dispatch(request, reply_to, now);
                 }
+                Parsed::Ledger { wallet, query, .. } => self.ledger(&wallet, &query),
                 Parsed::Scan(scan) => self.scan(&scan),
             }
         }
         None
+    }
+
+    /// Asks for rows of a wallet's history.
+    fn ledger(&self, _wallet: &WalletId, query: &LedgerQuery) {
+        let weight = query.count.saturating_mul(ROW_BYTES).max(VIEW_BYTES);
+        let reply_to = self.expect(weight);
+        // Nobody reads the records yet: this is where the engine will be asked.
+        let refusal = Outcome::Refused(Refusal::Busy);
+        self.connection.fill(reply_to.request, refusal, BatchNo::NONE);
     }
 
     /// Asks for a page of all wallets.

@@ -2,12 +2,16 @@
 //! batch that it depends on is safe, whatever the order in which they become known.
 
 use crate::domain::amount::Amount;
+use crate::domain::id::Tags;
+use crate::domain::ledger::LedgerRow;
 use crate::domain::outcome::{GrantView, HoldView, Outcome, Refusal};
 use crate::engine::batch::BatchNo;
 use std::collections::VecDeque;
 
 /// About how many bytes an id takes in a reply.
 const ID_BYTES: usize = 32;
+/// About how many bytes an entry of a ledger's row takes in a reply.
+const ENTRY_BYTES: usize = 64;
 
 /// What will be sent for a request.
 #[derive(Debug)]
@@ -33,6 +37,7 @@ fn outcome_weight(outcome: &Outcome) -> usize {
     let list = match outcome {
         Outcome::Holds(holds) => holds.iter().map(hold_weight).fold(0, usize::saturating_add),
         Outcome::Hold(hold) => hold_weight(hold),
+        Outcome::Ledger(rows) => rows.iter().map(row_weight).fold(0, usize::saturating_add),
         Outcome::Wallet(wallet) => {
             wallet.grants.len().saturating_mul(size_of::<GrantView>().saturating_add(ID_BYTES))
         }
@@ -46,11 +51,19 @@ fn outcome_weight(outcome: &Outcome) -> usize {
 
 fn hold_weight(hold: &HoldView) -> usize {
     let pins = hold.grants.len().saturating_mul(size_of::<Amount>().saturating_add(ID_BYTES));
-    let tags = hold
-        .tags
-        .iter()
-        .map(|(key, value)| key.as_str().len().saturating_add(value.as_str().len()));
-    tags.fold(pins.saturating_add(size_of::<HoldView>()), usize::saturating_add)
+    pins.saturating_add(tags_weight(&hold.tags)).saturating_add(size_of::<HoldView>())
+}
+
+fn row_weight(row: &LedgerRow) -> usize {
+    let entries = row.entries.len().saturating_mul(ENTRY_BYTES);
+    let texts = tags_weight(&row.tags).saturating_add(row.note.as_str().len());
+    entries.saturating_add(texts).saturating_add(size_of::<LedgerRow>())
+}
+
+fn tags_weight(tags: &Tags) -> usize {
+    let weights =
+        tags.iter().map(|(key, value)| key.as_str().len().saturating_add(value.as_str().len()));
+    weights.fold(0, usize::saturating_add)
 }
 
 /// The place of one request.

@@ -7,10 +7,12 @@ use crate::model::{Answer, Model};
 use purser::codec::record::{self, Position, Record, RecordError, RecordRef};
 use purser::codec::snapshot::{self, Snapshot};
 use purser::domain::Verdict;
+use purser::domain::amount::Amount;
 use purser::domain::command::{Command, Overage, Request};
 use purser::domain::event::Event;
 use purser::domain::hold::Hold;
 use purser::domain::id::{OpId, WalletId};
+use purser::domain::ledger::LedgerRow;
 use purser::domain::memory::{Era, Remembered};
 use purser::domain::outcome::{Outcome, Receipt};
 use purser::domain::posting::Account;
@@ -53,6 +55,10 @@ impl Records for Tape {
             }
         }
         assert_eq!(entries.values().sum::<i128>(), 0, "a row's entries sum to zero");
+        let row = LedgerRow::of(record.seq, record.event, record.sums.balances());
+        let shown = row.entries.iter().map(|(account, amount)| (*account, amount.pico()));
+        let moved = entries.iter().map(|(account, pico)| (*account, *pico));
+        assert!(shown.eq(moved.filter(|(_, pico)| *pico != 0)), "{row:?}");
         for (account, amount) in entries {
             *self.books.entry(account).or_default() += amount;
         }
@@ -191,6 +197,7 @@ impl Pair {
         assert!(executed.changed || before == *self.wallet(), "an answer changes nothing");
         assert!(self.wallet().time() >= settled_before, "W6: time runs backwards");
         if executed.changed {
+            self.check_row(&request.command, &answer);
             self.check_overdraft(&request.command);
             self.tell(request);
             let again = Wallet::decide(self.live.wallet(), request, now, &self.rules);
@@ -205,6 +212,27 @@ impl Pair {
         }
         self.check_invariants();
         answer
+    }
+
+    /// The ledger's row tells what the answer told.
+    fn check_row(&self, command: &Command, answer: &Answer) {
+        let record = self.tape.records.last().expect("it was recorded");
+        let row = LedgerRow::of(record.seq, &record.event, record.sums.balances());
+        let stated = match command {
+            Command::TopUp(top_up) => Some(top_up.amount.pico()),
+            Command::Withdraw { amount, .. } | Command::Refund { amount, .. } => {
+                Some(amount.pico())
+            }
+            _ => answer.captured.or(answer.amount),
+        };
+        assert!(stated.is_none_or(|stated| stated == row.amount.pico()), "{answer:?}: {row:?}");
+        let [posted, held, debt, _] = answer.balances;
+        if row.op.is_some() || row.hold.is_some() {
+            let shown = [row.posted, row.held, row.debt].map(Amount::pico);
+            assert_eq!(shown, [posted, held, debt], "{row:?}");
+            let flags = (row.uncovered.pico(), row.over, row.late);
+            assert_eq!(flags, (answer.uncovered, answer.over, answer.late), "{row:?}");
+        }
     }
 
     /// Nothing that asks for money leaves less than nothing.

@@ -85,7 +85,7 @@ const fn read(
 
 /// By name. The arity counts what must be there by its place; `ID` and `CURRENCY` are asked for
 /// by name instead, in an error that says so.
-pub(super) static COMMANDS: [Command; 21] = [
+pub(super) static COMMANDS: [Command; 22] = [
     change(
         "authorize",
         -3,
@@ -118,6 +118,26 @@ pub(super) static COMMANDS: [Command; 21] = [
         "Shows the open holds of a wallet",
         &[WALLET, option("AFTER", "hold", ArgKind::Text), COUNT, SENT],
     ),
+    Command {
+        // It reads the disk.
+        flags: &["readonly"],
+        categories: &["@read", "@slow"],
+        ..read(
+            "ledger",
+            -2,
+            "Shows what happened to a wallet, the newest first",
+            &[
+                WALLET,
+                COUNT,
+                option("BEFORE", "seq", ArgKind::Integer),
+                option("FROM", "from", ArgKind::Time),
+                option("TO", "to", ArgKind::Time),
+                option("KIND", "kind", ArgKind::Text),
+                option("HOLD", "hold", ArgKind::Text),
+                SENT,
+            ],
+        )
+    },
     read("op.get", -3, "Shows what became of an operation", &[WALLET, OP, SENT]),
     change(
         "refund",

@@ -78,7 +78,7 @@ fn names_are_found_in_any_case() {
     assert_eq!(find(b"Wallet.OPEN").unwrap().name, "wallet.open");
     assert_eq!(find(b"CLIENT|SetName").unwrap().name, "client|setname");
     assert!(find(b"client|nosuch").is_none());
-    assert!(find(b"ledger").is_none());
+    assert!(find(b"nosuch").is_none());
     assert!(find(b"echo").unwrap().takes(2) && !find(b"echo").unwrap().takes(3));
     assert!(find(b"ping").unwrap().takes(2) && !find(b"auth").unwrap().takes(1));
 }

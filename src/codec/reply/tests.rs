@@ -27,7 +27,7 @@ fn written(outcome: &Outcome, proto: Proto) -> String {
 }
 
 /// In RESP2 and RESP3 the same, but for the headers of maps.
-fn check(outcome: &Outcome, resp3: &str) {
+pub(super) fn check(outcome: &Outcome, resp3: &str) {
     assert_eq!(written(outcome, Proto::Resp3), resp3);
     let resp2: Vec<String> = resp3
         .split(' ')

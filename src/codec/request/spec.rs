@@ -10,6 +10,7 @@ pub(super) enum Verb {
     Extend,
     HoldGet,
     HoldList,
+    Ledger,
     OpGet,
     Refund,
     TopUp,
@@ -64,15 +65,20 @@ macro_rules! options {
 options! {
     After = "AFTER",
     Amount = "AMOUNT",
+    Before = "BEFORE",
     Count = "COUNT",
     CreditLimit = "CREDITLIMIT",
     Currency = "CURRENCY",
     DebtLimit = "DEBTLIMIT",
     Expires = "EXPIRES",
     Force = "FORCE",
+    From = "FROM",
+    Hold = "HOLD",
     Id = "ID",
     Keep = "KEEP",
     Kind = "KIND",
+    // Of rows, where `Kind` is of money.
+    RowKind = "KIND",
     Match = "MATCH",
     Min = "MIN",
     Note = "NOTE",
@@ -82,6 +88,7 @@ options! {
     Sent = "SENT",
     Strict = "STRICT",
     Tag = "TAG",
+    To = "TO",
     Ttl = "TTL",
     Tz = "TZ",
 }
@@ -125,10 +132,11 @@ const fn spec(
 const ID: Option<Opt> = Some(Opt::Id);
 
 /// The commands of the engine, the busiest first.
-pub(super) static SPECS: [Spec; 21] = {
+pub(super) static SPECS: [Spec; 22] = {
     use Opt::{
-        After, Amount, Count, CreditLimit, Currency, DebtLimit, Expires, Force, Id, Keep, Kind,
-        Match, Min, Note, Overage, Plan, Priority, Strict, Tag, Ttl, Tz,
+        After, Amount, Before, Count, CreditLimit, Currency, DebtLimit, Expires, Force, From, Hold,
+        Id, Keep, Kind, Match, Min, Note, Overage, Plan, Priority, RowKind, Strict, Tag, To, Ttl,
+        Tz,
     };
     use Positional as P;
     [
@@ -143,6 +151,7 @@ pub(super) static SPECS: [Spec; 21] = {
         spec(Verb::HoldGet, "HOLD.GET", &[P::Hold], &[], None),
         spec(Verb::HoldList, "HOLD.LIST", &[], &[After, Count], None),
         spec(Verb::OpGet, "OP.GET", &[P::Op], &[], None),
+        spec(Verb::Ledger, "LEDGER", &[], &[Count, Before, From, To, RowKind, Hold], None),
         spec(Verb::Reverse, "TOPUP.REVERSE", &[P::Op], &[Id, Amount, Note], ID),
         spec(Verb::Revoke, "TOPUP.REVOKE", &[P::Op], &[Id, Note], ID),
         spec(Verb::Withdraw, "WITHDRAW", &[P::Amount], &[Id, Note], ID),

@@ -16,7 +16,7 @@ fn parse_args(args: &[impl AsRef<[u8]>]) -> Result<Parsed, RequestError> {
 }
 
 /// Parses words between blanks.
-fn parse_line(line: &str) -> Result<Parsed, RequestError> {
+pub(super) fn parse_line(line: &str) -> Result<Parsed, RequestError> {
     parse_args(&line.split_ascii_whitespace().collect::<Vec<_>>())
 }
 
@@ -35,7 +35,7 @@ fn hash(line: &str) -> RequestHash {
     request(line).hash
 }
 
-fn op(text: &str) -> OpId {
+pub(super) fn op(text: &str) -> OpId {
     OpId::new(text.as_bytes()).unwrap()
 }
 
@@ -241,7 +241,7 @@ fn what_is_not_understood_is_refused_by_name() {
     use ErrorCode::{Err, Range};
     for (line, code, text) in [
         ("foo a b", Err, "unknown command 'foo', with args beginning with: 'a' 'b' "),
-        ("LEDGER w", Err, "unknown command 'LEDGER', with args beginning with: 'w' "),
+        ("NOSUCH w", Err, "unknown command 'NOSUCH', with args beginning with: 'w' "),
         ("WALLET.Open", Err, "wrong number of arguments for 'wallet.open' command"),
         ("CAPTURE w h", Err, "wrong number of arguments for 'capture' command"),
         ("WALLET.OPEN w", Err, "syntax error: WALLET.OPEN needs CURRENCY"),

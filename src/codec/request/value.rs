@@ -5,10 +5,12 @@ use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::RequestError;
+use super::ledger;
 use super::spec::{Opt, Positional};
 use crate::domain::amount::Amount;
 use crate::domain::command::{GrantKind, Overage, RequestHash};
 use crate::domain::id::{Currency, Note, OpId, Plan, Tags, Zone};
+use crate::domain::ledger::RowKind;
 use crate::domain::time::{Span, Timestamp};
 
 /// The value of an argument.
@@ -28,6 +30,7 @@ pub(super) enum Value<'a> {
     Zone(Zone),
     Note(Note),
     Kind(GrantKind),
+    RowKinds(&'static [RowKind]),
     Overage(Overage),
     Bytes(&'a [u8]),
 }
@@ -54,7 +57,7 @@ pub(super) fn option<'a>(
         Opt::DebtLimit if raw.eq_ignore_ascii_case(b"none") => Ok(Value::NoAmount),
         Opt::Min | Opt::CreditLimit | Opt::DebtLimit => amount(what, raw),
         Opt::Amount => positive(what, raw),
-        Opt::Count => integer(what, raw).map(Value::Integer),
+        Opt::Count | Opt::Before => integer(what, raw).map(Value::Integer),
         Opt::Priority => {
             let priority = integer(what, raw)?;
             if u16::try_from(priority).is_err() {
@@ -62,7 +65,7 @@ pub(super) fn option<'a>(
             }
             Ok(Value::Integer(priority))
         }
-        Opt::Expires | Opt::Sent => {
+        Opt::Expires | Opt::From | Opt::Sent | Opt::To => {
             let time = Timestamp::from_millis(integer(what, raw)?);
             if time < Timestamp::default() || time > Timestamp::MAX {
                 let text = format!("{what} must be Unix milliseconds of the years 1970 to 9999");
@@ -78,7 +81,7 @@ pub(super) fn option<'a>(
             Ok(Value::Span(span))
         }
         Opt::Id => given(what, raw),
-        Opt::After => named(what, raw),
+        Opt::After | Opt::Hold => named(what, raw),
         Opt::Currency => {
             Currency::new(raw).map(Value::Currency).map_err(|e| RequestError::name(what, e))
         }
@@ -86,6 +89,7 @@ pub(super) fn option<'a>(
         Opt::Tz => zone(raw, zones).map(Value::Zone),
         Opt::Note => note(raw).map(Value::Note),
         Opt::Kind => kind(raw).map(Value::Kind),
+        Opt::RowKind => ledger::kinds(raw).map(Value::RowKinds),
         Opt::Overage => overage(raw).map(Value::Overage),
         Opt::Match | Opt::Tag => Ok(Value::Bytes(raw)),
     }
@@ -225,6 +229,11 @@ impl Form {
             Value::Zone(zone) => self.item(b't', zone.as_str().as_bytes()),
             Value::Note(note) => self.item(b't', note.as_str().as_bytes()),
             Value::Kind(kind) => self.item(b'w', kind_word(*kind).as_bytes()),
+            Value::RowKinds(kinds) => {
+                for kind in *kinds {
+                    self.item(b'w', kind.as_str().as_bytes());
+                }
+            }
             Value::Overage(overage) => self.item(b'w', overage_word(*overage).as_bytes()),
             Value::Bytes(bytes) => self.item(b't', bytes),
         }

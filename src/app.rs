@@ -1,32 +1,24 @@
 //! The composition root: takes the data directory, binds, recovers, serves, and stops in order.
 
 use crate::config::Config;
-use crate::domain::time::{Span, Timestamp};
 use crate::engine::clock::{Clock, SystemClock};
-use crate::engine::committer::{self, Submission};
-use crate::engine::live_wallet::LiveWallet;
-use crate::engine::peers::{PeerMessage, owner_among};
-use crate::engine::shard::{Shard, ShardSignal};
+use crate::engine::committer::Submission;
+use crate::engine::shard::Shard;
+use crate::engine::signal::ShardSignal;
 use crate::server::{self, Context, ShardServer};
 use crate::store::StoreError;
 use crate::store::data_dir::DataDir;
-use crate::store::recovery::{self, Loss, Recovered};
-use crate::store::sled::SledJournal;
-use crate::store::writer::{JournalWriter, Tail};
+use crate::store::recovery::Loss;
+use crate::store_threads::StoreThreads;
 use crate::telemetry;
 use anyhow::Context as _;
-use crossbeam::channel::{Receiver, Sender};
-use std::io::Write as _;
+use crossbeam::channel::Sender;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// A journal whose last event is further ahead of the clock is not served: its holds would not
-/// expire, and new events would be dated in the future.
-const AHEAD_MAX: Span = Span::from_millis(5 * 60_000);
 /// How long a stop after a failure waits for clients to hear of it.
 const FAILURE_GRACE: Duration = Duration::from_millis(500);
 
@@ -53,7 +45,13 @@ pub fn run(config: Config, loss: Loss) -> anyhow::Result<()> {
         actix_rt::spawn(telemetry::keep_up(prometheus.clone()));
         let http = server::http::serve(http, Arc::clone(&context), prometheus)?;
         actix_rt::spawn(http);
-        let mut store = start_store(dir, loss, &context, signals, submissions)?;
+        let threads = StoreThreads {
+            context: Arc::clone(&context),
+            signals,
+            submit: submit.clone(),
+            submissions,
+        };
+        let mut store = threads.start(dir, loss)?;
         let stopped = tokio::select! {
             result = &mut store => Err(result),
             () = stop_requested(&context) => Ok(()),
@@ -113,122 +111,14 @@ fn start_shards(
         let (context, signals, submit) = (Arc::clone(context), signals.to_vec(), submit.clone());
         let settings = context.config.engine();
         actix::Arbiter::new().spawn_fn(move || {
-            if let Some(shard) = Shard::new(index, settings, &signals, submit) {
+            let clock = Arc::clone(&context.clock);
+            if let Some(shard) = Shard::new(index, settings, clock, &signals, submit) {
                 actix_rt::spawn(server::serve_shard(shard, context, orders));
             }
         });
         server
     };
     (0..context.config.shards()).map(start).collect()
-}
-
-/// Recovers the journal and commits to it, on a thread of its own. The receiver gets the reason
-/// when that ends.
-fn start_store(
-    dir: DataDir,
-    loss: Loss,
-    context: &Arc<Context>,
-    signals: Vec<Arc<ShardSignal>>,
-    submissions: Receiver<Submission>,
-) -> anyhow::Result<oneshot::Receiver<Result<(), StoreError>>> {
-    let (done, is_done) = oneshot::channel();
-    let context = Arc::clone(context);
-    std::thread::Builder::new().name("committer".to_owned()).spawn(move || {
-        let result = keep_store(dir, loss, &context, &signals, &submissions);
-        // The main thread waits for it as long as it lives.
-        drop(done.send(result));
-    })?;
-    Ok(is_done)
-}
-
-fn keep_store(
-    dir: DataDir,
-    loss: Loss,
-    context: &Arc<Context>,
-    signals: &[Arc<ShardSignal>],
-    submissions: &Receiver<Submission>,
-) -> Result<(), StoreError> {
-    if let Some(reason) = dir.copy_if_unclean() {
-        tracing::warn!("no copy of the journal was kept before recovery: {reason}");
-    }
-    let mut journal = SledJournal::open(&dir)?;
-    let mut recovered = recovery::recover(&mut journal, loss)?;
-    check_clock(&recovered, context.clock.now())?;
-    for dropped in &recovered.dropped {
-        match loss {
-            Loss::Refuse => tracing::warn!("an unfinished write was cut off: {dropped}"),
-            Loss::Accept => tracing::warn!("dropped, as --accept-loss says: {dropped}"),
-        }
-    }
-    tracing::info!(
-        records = recovered.records,
-        wallets = recovered.wallets.len(),
-        "the journal is recovered"
-    );
-    if loss == Loss::Refuse {
-        dir.drop_copy();
-    } else if let Some(kept) = dir.keep_copy() {
-        tracing::warn!("the journal as it was is kept in {}", kept.display());
-    }
-    let tails = std::mem::take(&mut recovered.tails);
-    distribute(recovered, &tails, context, signals);
-    committer::run(JournalWriter::new(journal, tails), submissions, signals)?;
-    dir.close()
-}
-
-/// Refuses a journal from the future.
-fn check_clock(recovered: &Recovered, now: Timestamp) -> Result<(), StoreError> {
-    if recovered.last_time.since(now) > AHEAD_MAX {
-        return Err(StoreError::AheadOfClock { last: recovered.last_time, now });
-    }
-    Ok(())
-}
-
-/// Gives each shard its wallets; the last one that has them opens the server.
-fn distribute(
-    recovered: Recovered,
-    tails: &[Tail],
-    context: &Arc<Context>,
-    signals: &[Arc<ShardSignal>],
-) {
-    let mut wallets: Vec<Vec<LiveWallet>> = signals.iter().map(|_| Vec::new()).collect();
-    for (id, known) in recovered.wallets {
-        let owner = usize::from(owner_among(&id, signals.len()));
-        if let Some(of_shard) = wallets.get_mut(owner) {
-            of_shard.push(LiveWallet::recovered(id, known.wallet, known.last));
-        }
-    }
-    let waiting = Arc::new(AtomicUsize::new(signals.len()));
-    for ((log, signal), wallets) in (0..).zip(signals).zip(wallets) {
-        let tail = tails.iter().find(|tail| tail.next.log() == log).copied();
-        let (context, waiting) = (Arc::clone(context), Arc::clone(&waiting));
-        let ready = move || {
-            if waiting.fetch_sub(1, Ordering::AcqRel) == 1 && context.serve() {
-                announce(&context.config);
-            }
-        };
-        signal.send(PeerMessage::Recovered {
-            tail: tail.unwrap_or(Tail::empty(log)),
-            wallets,
-            ready: Box::new(ready),
-        });
-    }
-}
-
-/// Says where the server listens, and one line to try.
-fn announce(config: &Config) {
-    let mut out = std::io::stdout().lock();
-    // A closed standard output is nobody who wants to know.
-    let _ = writeln!(
-        out,
-        "purser {} listens for RESP on {}\npurser serves HTTP on {}\ntry: redis-cli -p {} \
-         WALLET.OPEN alice CURRENCY USD",
-        env!("CARGO_PKG_VERSION"),
-        config.resp,
-        config.http,
-        config.resp.port()
-    );
-    let _ = out.flush();
 }
 
 /// Resolves when somebody asks the server to stop.

@@ -3,10 +3,14 @@
 use crate::domain::rules::Rules;
 use crate::domain::time::Span;
 use crate::engine::Settings;
+use crate::engine::keeping::Timing;
+use crate::store::archive;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+const DAY_MS: i64 = 24 * 3_600_000;
 
 /// All settings. Spans are in milliseconds, sizes in bytes, as their names say.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -42,6 +46,24 @@ pub struct Config {
     pub batch_bytes_max: usize,
     /// A batch that is full for longer makes requests `BUSY`.
     pub batch_full_max_ms: u64,
+    /// A checkpoint this long after the last one, if anything has changed.
+    pub checkpoint_every_ms: u64,
+    /// A checkpoint after so many bytes of journal.
+    pub checkpoint_journal_bytes: u64,
+    /// How fast a shard gives snapshots during a checkpoint.
+    pub checkpoint_bytes_per_second: usize,
+    /// A wallet that nobody asked for so long leaves memory.
+    pub passivate_after_ms: i64,
+    /// The most wallets in memory; beyond it the longest unused ones leave it.
+    pub wallets_active_max: usize,
+    /// How many wallets are woken a second, at most, because something is due for them.
+    pub wallets_woken_per_second: usize,
+    /// How long history is kept, in days; 0: for ever.
+    pub archive_days: u32,
+    /// How much history is kept; 0: all.
+    pub archive_bytes_max: u64,
+    /// How much memory the filters over archived operations may take.
+    pub archive_filter_bytes_max: u64,
     /// The most connections.
     pub connections_max: usize,
     /// The most unanswered requests of a connection; beyond it, it is not read.
@@ -121,6 +143,15 @@ impl Default for Config {
             wallet_in_flight_max: 8_192,
             batch_bytes_max: 1024 * 1024,
             batch_full_max_ms: 1_000,
+            checkpoint_every_ms: 10_000,
+            checkpoint_journal_bytes: 64 * 1024 * 1024,
+            checkpoint_bytes_per_second: 64 * 1024 * 1024,
+            passivate_after_ms: 5 * 60_000,
+            wallets_active_max: 1_000_000,
+            wallets_woken_per_second: 10_000,
+            archive_days: 0,
+            archive_bytes_max: 0,
+            archive_filter_bytes_max: 1024 * 1024 * 1024,
             connections_max: 10_000,
             connection_in_flight_max: 1_024,
             request_args_max: 256,
@@ -161,6 +192,19 @@ impl Config {
         range(self.wallet_in_flight_max > 0, "wallet_in_flight_max", "above 0")?;
         let batch = 4_096..=64 * 1024 * 1024;
         range(batch.contains(&self.batch_bytes_max), "batch_bytes_max", "4096 to 67108864")?;
+        range(self.checkpoint_every_ms >= 100, "checkpoint_every_ms", "100 or more")?;
+        let journal = self.checkpoint_journal_bytes;
+        range(journal >= 65_536, "checkpoint_journal_bytes", "65536 or more")?;
+        let rate = self.checkpoint_bytes_per_second;
+        range(rate >= 65_536, "checkpoint_bytes_per_second", "65536 or more")?;
+        range(self.passivate_after_ms >= 0, "passivate_after_ms", "0 or more")?;
+        range(self.wallets_active_max > 0, "wallets_active_max", "above 0")?;
+        range(self.wallets_woken_per_second >= 10, "wallets_woken_per_second", "10 or more")?;
+        let days = i64::from(self.archive_days).saturating_mul(DAY_MS);
+        let allowed = "0, or at least as long as dedup_window_ms";
+        range(days == 0 || days >= self.dedup_window_ms, "archive_days", allowed)?;
+        let filters = self.archive_filter_bytes_max;
+        range(filters >= 1_048_576, "archive_filter_bytes_max", "1048576 or more")?;
         range(self.connections_max > 0, "connections_max", "above 0")?;
         range(self.connection_in_flight_max > 0, "connection_in_flight_max", "above 0")?;
         range(self.request_args_max >= 16, "request_args_max", "16 or more")?;
@@ -192,6 +236,30 @@ impl Config {
             in_flight_max: self.wallet_in_flight_max,
             batch_bytes_max: self.batch_bytes_max,
             full_max: Duration::from_millis(self.batch_full_max_ms),
+            passivate_after: Span::from_millis(self.passivate_after_ms),
+            active_max: self.wallets_active_max.div_ceil(usize::from(self.shards())),
+            checkpoint_bytes_per_second: self.checkpoint_bytes_per_second,
+        }
+    }
+
+    /// How the archive is kept.
+    pub fn archive(&self) -> archive::Settings {
+        archive::Settings {
+            retention: (self.archive_days > 0)
+                .then(|| Span::from_millis(i64::from(self.archive_days).saturating_mul(DAY_MS))),
+            retention_bytes: (self.archive_bytes_max > 0).then_some(self.archive_bytes_max),
+            filter_bytes_max: self.archive_filter_bytes_max,
+            ..archive::Settings::default()
+        }
+    }
+
+    /// When the keeper does what.
+    pub fn timing(&self) -> Timing {
+        Timing {
+            checkpoint_every: Duration::from_millis(self.checkpoint_every_ms),
+            checkpoint_bytes: self.checkpoint_journal_bytes,
+            woken_at_once: self.wallets_woken_per_second / 10,
+            remembered: Span::from_millis(self.dedup_window_ms),
         }
     }
 }

@@ -19,4 +19,5 @@ pub mod domain;
 pub mod engine;
 pub mod server;
 pub mod store;
+mod store_threads;
 pub mod telemetry;

@@ -180,6 +180,11 @@ impl Memory {
         }
     }
 
+    /// Whether a hold is at hand, but not what its `AUTHORIZE` answered.
+    pub fn has_only_hold(&self, hold: &OpId) -> bool {
+        self.known.get(hold).is_some_and(|known| matches!(known.what, What::Hold(_)))
+    }
+
     /// How many operations are at hand.
     pub fn len(&self) -> usize {
         self.known.len()

@@ -138,7 +138,12 @@ impl Wallet {
 
     /// The first answer to this very request, if it was made before (W5).
     fn replay(&self, request: &Request) -> Option<Outcome> {
-        let remembered = self.memory.get(request.id.as_ref()?)?;
+        let id = request.id.as_ref()?;
+        if self.memory.has_only_hold(id) {
+            // Its first answer is older than all that is kept, so nobody can say that it is the same.
+            return Some(Outcome::Refused(Refusal::IdReused));
+        }
+        let remembered = self.memory.get(id)?;
         if remembered.request != request.hash {
             return Some(Outcome::Refused(Refusal::IdReused));
         }

@@ -5,12 +5,13 @@
 //! that failed once may falsely succeed the second time. The process must stop.
 
 use super::batch::SealedBatch;
-use super::shard::ShardSignal;
+use super::signal::ShardSignal;
 use crate::store::writer::{JournalWriter, Written};
 use crate::store::{Journal, StoreError};
 use crossbeam::channel::Receiver;
 use metrics::{Counter, Histogram};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// What the committer is given.
@@ -22,11 +23,13 @@ pub enum Submission {
     Stop,
 }
 
-/// Writes what it receives until it is told to stop, or the store fails.
+/// Writes what it receives until it is told to stop, or the store fails. Counts the bytes in
+/// `written`.
 pub fn run<J: Journal>(
     mut writer: JournalWriter<J>,
     submissions: &Receiver<Submission>,
     shards: &[Arc<ShardSignal>],
+    written: &AtomicU64,
 ) -> Result<(), StoreError> {
     let meters = Meters::new();
     let mut taken: Vec<(u8, SealedBatch)> = Vec::new();
@@ -42,11 +45,14 @@ pub fn run<J: Journal>(
         if taken.is_empty() {
             continue;
         }
-        if let Err(error) = commit(&mut writer, &taken, &meters) {
-            for shard in shards {
-                shard.fail();
+        match commit(&mut writer, &taken, &meters) {
+            Ok(bytes) => drop(written.fetch_add(bytes, Ordering::Relaxed)),
+            Err(error) => {
+                for shard in shards {
+                    shard.fail();
+                }
+                return Err(error);
             }
-            return Err(error);
         }
         for (shard, sealed) in taken.drain(..) {
             if let Some(signal) = shards.get(usize::from(shard)) {
@@ -61,7 +67,7 @@ fn commit<J: Journal>(
     writer: &mut JournalWriter<J>,
     taken: &[(u8, SealedBatch)],
     meters: &Meters,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let start = Instant::now();
     let mut written = Written::default();
     for (_, sealed) in taken {
@@ -84,7 +90,7 @@ fn commit<J: Journal>(
     meters.records.increment(records);
     meters.values.increment(written.values);
     meters.bytes.increment(written.bytes);
-    Ok(())
+    Ok(written.bytes)
 }
 
 /// What the committer counts; once per commit, never per record.

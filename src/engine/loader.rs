@@ -1,9 +1,9 @@
-//! The loader: one thread that looks at the disk for all shards, so that no shard ever waits for it.
+//! The loaders: threads that look at the disk for all shards, so that no shard ever waits for it.
 
 use super::ReplyTo;
 use super::directory::{self, Cursor};
 use super::peers::{PeerMessage, Scan};
-use super::shard::ShardSignal;
+use super::signal::ShardSignal;
 use crate::codec::record::Position;
 use crate::domain::id::{OpId, WalletId};
 use crate::domain::ledger::LedgerQuery;
@@ -12,7 +12,7 @@ use crate::domain::outcome::{Outcome, WalletPage};
 use crate::store::StoreError;
 use crate::store::history::{History, TakenUp};
 use crate::store::state::{self, Table};
-use crossbeam::channel::Receiver;
+use crossbeam::channel::{Receiver, Sender};
 use std::sync::Arc;
 
 /// Something to look up.
@@ -50,7 +50,39 @@ pub enum Job {
     Stop,
 }
 
+impl Job {
+    /// Whether a wallet waits for it: such a job is never behind one that may take long.
+    pub const fn is_urgent(&self) -> bool {
+        matches!(self, Self::TakeUp { .. } | Self::Recall { .. })
+    }
+}
+
+/// Who looks things up: one thread for what wallets wait for, one for what may take long.
+#[derive(Clone)]
+pub struct Loaders {
+    /// Looks up what wallets wait for.
+    pub urgent: Sender<Job>,
+    /// Looks up the rest.
+    pub patient: Sender<Job>,
+}
+
+impl Loaders {
+    /// Has something looked up. Without its thread, which is gone only when the process stops, it is
+    /// not.
+    pub fn ask(&self, job: Job) {
+        let loader = if job.is_urgent() { &self.urgent } else { &self.patient };
+        drop(loader.send(job));
+    }
+
+    /// There is nothing more to look up.
+    pub fn stop(&self) {
+        drop(self.urgent.send(Job::Stop));
+        drop(self.patient.send(Job::Stop));
+    }
+}
+
 /// What was found of a wallet.
+#[derive(Debug)]
 pub struct Loaded {
     /// Its name.
     pub wallet: WalletId,
@@ -59,6 +91,7 @@ pub struct Loaded {
 }
 
 /// What was recalled for a wallet.
+#[derive(Debug)]
 pub struct Recalled {
     /// The wallet.
     pub wallet: WalletId,
@@ -94,7 +127,7 @@ pub fn run(
             }
             Job::Ledger { head, wallet, query, reply_to } => {
                 let rows = history.ledger(&wallet, head, &query)?;
-                let outcome = Outcome::Ledger(Box::new(rows));
+                let outcome = Outcome::Ledger(rows);
                 send(reply_to.shard, PeerMessage::Outcomes(vec![(reply_to, outcome)]));
             }
             Job::Names(scan) => {

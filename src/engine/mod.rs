@@ -6,13 +6,20 @@ pub mod clock;
 pub mod committer;
 pub mod counters;
 pub mod directory;
+pub mod keeping;
 pub mod live_wallet;
+pub mod loader;
+pub mod passivation;
 pub mod peers;
+mod residents;
+mod saving;
 pub mod shard;
+pub mod signal;
 pub mod wallet_actor;
 
 use crate::domain::outcome::Outcome;
 use crate::domain::rules::Rules;
+use crate::domain::time::Span;
 use batch::BatchNo;
 use std::time::Duration;
 
@@ -27,6 +34,12 @@ pub struct Settings {
     pub batch_bytes_max: usize,
     /// A batch that is full for longer makes new requests `BUSY`.
     pub full_max: Duration,
+    /// A wallet that nobody asked for so long leaves memory.
+    pub passivate_after: Span,
+    /// The most wallets of a shard in memory.
+    pub active_max: usize,
+    /// How fast a shard gives snapshots during a checkpoint.
+    pub checkpoint_bytes_per_second: usize,
 }
 
 /// Where an outcome goes: a place in the ordered replies of a connection.

@@ -3,8 +3,9 @@
 
 use super::ReplyTo;
 use super::directory::Cursor;
-use super::loader::{Job, Loaded, Recalled};
-use super::shard::ShardSignal;
+use super::keeping::ToKeeper;
+use super::loader::{Loaded, Loaders, Recalled};
+use super::signal::ShardSignal;
 use crate::domain::command::Request;
 use crate::domain::id::WalletId;
 use crate::domain::ledger::LedgerQuery;
@@ -59,10 +60,10 @@ pub struct Inheritance {
     pub wallets: u64,
     /// What lies on the disk.
     pub history: Arc<History>,
-    /// Whom to ask for it.
-    pub loader: Sender<Job>,
+    /// Who looks it up.
+    pub loaders: Loaders,
     /// Who makes checkpoints.
-    pub keeper: Sender<super::keeping::ToKeeper>,
+    pub keeper: Sender<ToKeeper>,
     /// Called when the shard has it all.
     pub ready: Box<dyn FnOnce() + Send>,
 }
@@ -96,7 +97,7 @@ pub enum PeerMessage {
     /// A question for a page of the receiver's wallets.
     Scan(Scan),
     /// Questions to wallets of the receiver.
-    Requests(Vec<Forward>),
+    Questions(Vec<Forward>),
     /// Outcomes, safe on disk, for connections of the receiver.
     Outcomes(Vec<(ReplyTo, Outcome)>),
 }
@@ -108,7 +109,7 @@ pub(super) struct Outbox {
 
 struct Peer {
     signal: Arc<ShardSignal>,
-    requests: RefCell<Vec<Forward>>,
+    questions: RefCell<Vec<Forward>>,
     outcomes: RefCell<Vec<(ReplyTo, Outcome)>>,
 }
 
@@ -123,7 +124,7 @@ impl Outbox {
     pub(super) fn new(signals: &[Arc<ShardSignal>]) -> Self {
         let peers = signals.iter().map(|signal| Peer {
             signal: Arc::clone(signal),
-            requests: RefCell::new(Vec::new()),
+            questions: RefCell::new(Vec::new()),
             outcomes: RefCell::new(Vec::new()),
         });
         Self { peers: peers.collect() }
@@ -148,7 +149,7 @@ impl Outbox {
 
     pub(super) fn put(&self, owner: u8, forward: Forward) {
         if let Some(peer) = self.peers.get(usize::from(owner)) {
-            peer.requests.borrow_mut().push(forward);
+            peer.questions.borrow_mut().push(forward);
         }
     }
 
@@ -161,9 +162,9 @@ impl Outbox {
     /// Sends what there is, one message a peer and kind.
     pub(super) fn send(&self) {
         for peer in &self.peers {
-            let requests = peer.requests.take();
-            if !requests.is_empty() {
-                peer.signal.send(PeerMessage::Requests(requests));
+            let questions = peer.questions.take();
+            if !questions.is_empty() {
+                peer.signal.send(PeerMessage::Questions(questions));
             }
             let outcomes = peer.outcomes.take();
             if !outcomes.is_empty() {

@@ -1,118 +1,44 @@
 //! A shard: the wallets of one arbiter, its filling batch, and the answers that wait for the disk.
 //!
 //! Everything here belongs to one thread and is locked by nothing. Other threads reach a shard only
-//! through its [`ShardSignal`]: the committer to say what is safe, peers to pass requests on.
+//! through its [`ShardSignal`]: the committer to say what is safe, peers to pass requests on, the
+//! loader and the keeper to say what lies on the disk.
 //!
 //! A *turn* is what the shard does once each time it is woken: send what became safe, hand the
 //! filling batch to the committer, pass on what peers are to get. Wallets and connections run in
 //! between, so one turn serves all that they did.
+//!
+//! Which wallets are in memory stands in `residents`, what a checkpoint asks of a shard in `saving`.
 
 use super::batch::{BatchNo, FillingBatch};
+use super::clock::Clock;
 use super::committer::Submission;
 use super::counters::Counters;
 use super::directory::Directory;
-use super::live_wallet::LiveWallet;
-use super::peers::{Forward, Outbox, PeerMessage, Scan};
-use super::wallet_actor::{Execute, WalletActor};
+use super::keeping::ToKeeper;
+use super::live_wallet::Records as _;
+use super::loader::{Job, Loaders};
+use super::peers::{Forward, Inheritance, Outbox, PeerMessage, Scan};
+use super::residents::Residents;
+use super::saving::Saving;
+use super::signal::ShardSignal;
 use super::{Replies, ReplyTo, Settings};
-use crate::codec::record::Position;
-use crate::domain::command::{Command, Request};
-use crate::domain::id::WalletId;
+use crate::domain::id::{OpId, WalletId};
+use crate::domain::memory::Era;
 use crate::domain::outcome::{Outcome, Refusal, WalletPage};
-use crate::domain::time::Timestamp;
+use crate::store::archive::View;
+use crate::store::history::History;
 use crate::store::writer::Tail;
-use actix::{Actor, Addr};
 use crossbeam::channel::Sender;
-use crossbeam::queue::{ArrayQueue, SegQueue};
-use hashbrown::HashMap;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
-use tokio::sync::Notify;
 
 /// At most so many batches are on their way to the disk beside the filling one.
 const SEALED_MAX: u64 = 2;
-
-/// How other threads reach a shard.
-pub struct ShardSignal {
-    /// Wakes the shard for a turn.
-    wake: Notify,
-    /// The last batch that is safe.
-    durable: AtomicU64,
-    failed: AtomicBool,
-    /// Buffers of batches that are safe, to be filled again.
-    buffers: ArrayQueue<Vec<u8>>,
-    inbox: SegQueue<PeerMessage>,
-    wallets: AtomicU64,
-    last: AtomicU64,
-}
-
-impl ShardSignal {
-    /// The signal of a shard that has not started.
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self {
-            wake: Notify::new(),
-            durable: AtomicU64::new(0),
-            failed: AtomicBool::new(false),
-            buffers: ArrayQueue::new(4),
-            inbox: SegQueue::new(),
-            wallets: AtomicU64::new(0),
-            last: AtomicU64::new(0),
-        })
-    }
-
-    /// A batch is safe; its buffer comes back.
-    pub fn committed(&self, batch: BatchNo, buffer: Vec<u8>) {
-        // A queue that is full keeps its own buffers: this one is freed.
-        drop(self.buffers.push(buffer));
-        self.durable.store(batch.0, Ordering::Release);
-        self.wake.notify_one();
-    }
-
-    /// The store failed: nothing may be acknowledged any more.
-    pub fn fail(&self) {
-        self.failed.store(true, Ordering::Release);
-        self.wake.notify_one();
-    }
-
-    /// Gives the shard a message.
-    pub fn send(&self, message: PeerMessage) {
-        self.inbox.push(message);
-        self.wake.notify_one();
-    }
-
-    /// How many wallets the shard has.
-    pub fn wallets(&self) -> u64 {
-        self.wallets.load(Ordering::Relaxed)
-    }
-
-    /// The position of the last record that went to the committer.
-    pub fn last_position(&self) -> Position {
-        Position(self.last.load(Ordering::Relaxed))
-    }
-
-    fn durable(&self) -> BatchNo {
-        BatchNo(self.durable.load(Ordering::Acquire))
-    }
-}
-
-/// A wallet of this shard.
-enum Resident {
-    /// In memory, without an actor so far.
-    Dormant(Box<LiveWallet>),
-    /// Served by its actor.
-    Active(Active),
-}
-
-/// The actor of a wallet.
-struct Active {
-    addr: Addr<WalletActor>,
-    /// Requests that the actor has not answered yet.
-    in_flight: Rc<Cell<usize>>,
-}
 
 /// The wallets of one arbiter.
 pub struct Shard {
@@ -124,11 +50,17 @@ pub struct Shard {
     pub settings: Settings,
     /// What it counts.
     pub counters: Counters,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) filling: RefCell<FillingBatch>,
+    pub(super) residents: RefCell<Residents>,
+    pub(super) saving: Saving,
+    pub(super) directory: RefCell<Directory>,
     committer: Sender<Submission>,
-    residents: RefCell<HashMap<WalletId, Resident>>,
-    directory: RefCell<Directory>,
-    outbox: Outbox,
+    /// None before the store is recovered.
+    disk: OnceCell<Disk>,
+    /// Look-ups that wait for their batch.
+    look_ups: RefCell<VecDeque<(BatchNo, Job)>>,
+    pub(super) outbox: Outbox,
     replies: OnceCell<Rc<dyn Replies>>,
     /// Outcomes for requests of other shards that wait for their batch.
     foreign: RefCell<VecDeque<(BatchNo, ReplyTo, Outcome)>>,
@@ -138,11 +70,23 @@ pub struct Shard {
     is_woken: Cell<bool>,
 }
 
+/// What lies on the disk as a shard knows it, and who looks it up.
+struct Disk {
+    history: Arc<History>,
+    loaders: Loaders,
+    keeper: Sender<ToKeeper>,
+    /// The archive as of the last complete checkpoint.
+    archive: RefCell<Arc<View>>,
+    /// The era that it ended.
+    kept: Cell<Option<Era>>,
+}
+
 impl Shard {
     /// A shard without wallets, for an empty log.
     pub fn new(
         index: u8,
         settings: Settings,
+        clock: Arc<dyn Clock>,
         signals: &[Arc<ShardSignal>],
         committer: Sender<Submission>,
     ) -> Option<Rc<Self>> {
@@ -151,13 +95,17 @@ impl Shard {
             signal: Arc::clone(signals.get(usize::from(index))?),
             settings,
             counters: Counters::default(),
+            clock,
             filling: RefCell::new(FillingBatch::after(Tail::empty(index))),
-            committer,
-            residents: RefCell::new(HashMap::new()),
+            residents: RefCell::default(),
+            saving: Saving::default(),
             directory: RefCell::default(),
+            committer,
+            disk: OnceCell::new(),
+            look_ups: RefCell::default(),
             outbox: Outbox::new(signals),
             replies: OnceCell::new(),
-            foreign: RefCell::new(VecDeque::new()),
+            foreign: RefCell::default(),
             full_since: Cell::new(None),
             is_woken: Cell::new(false),
         }))
@@ -169,78 +117,34 @@ impl Shard {
         drop(self.replies.set(replies));
     }
 
-    /// Takes the wallets that the journal knows, and writes behind the end of its log from now on.
-    fn adopt(&self, tail: Tail, wallets: Vec<LiveWallet>) {
+    /// Takes over what the store has recovered, and writes behind the end of its log from now on.
+    fn inherit(self: &Rc<Self>, inheritance: Inheritance) {
+        let Inheritance { tail, changed, wallets, history, loaders, keeper, ready } = inheritance;
         self.filling.replace(FillingBatch::after(tail));
         self.signal.last.store(tail.next.before().0, Ordering::Relaxed);
-        let count = u64::try_from(wallets.len()).unwrap_or(u64::MAX);
-        self.signal.wallets.store(count, Ordering::Relaxed);
-        let mut residents = self.residents.borrow_mut();
-        residents.reserve(wallets.len());
-        let mut directory = self.directory.borrow_mut();
-        for live in wallets {
-            directory.add(live.id().clone());
-            residents.insert(live.id().clone(), Resident::Dormant(Box::new(live)));
+        let archive = RefCell::new(history.archive());
+        let disk = Disk { history, loaders, keeper, archive, kept: Cell::new(None) };
+        drop(self.disk.set(disk));
+        let fresh = changed.iter().filter(|(_, is_fresh)| *is_fresh);
+        let count = u64::try_from(fresh.clone().count()).unwrap_or(u64::MAX);
+        self.signal.wallets.store(wallets.saturating_add(count), Ordering::Relaxed);
+        for (wallet, _) in fresh {
+            self.directory.borrow_mut().add(wallet.clone(), Era::default());
         }
+        let changed = changed.into_iter().map(|(wallet, _)| wallet).collect();
+        actix_rt::spawn(Rc::clone(self).take_up_all(changed));
+        actix_rt::spawn(Rc::clone(self).passivate_idle());
+        ready();
     }
 
-    /// Judges a request that was parsed at `now`, here or at the shard that has its wallet. The
-    /// outcome goes to `reply_to`.
-    pub fn dispatch(self: &Rc<Self>, request: Request, reply_to: ReplyTo, now: Timestamp) {
-        let owner = self.outbox.owner(&request.wallet);
+    /// Asks this, of a wallet here or at the shard that has it. The outcome goes to its `reply_to`.
+    pub fn dispatch(self: &Rc<Self>, asked: Forward) {
+        let owner = self.outbox.owner(asked.question.wallet());
         if owner == self.index {
-            self.dispatch_here(request, reply_to, now);
+            self.dispatch_here(asked);
         } else {
-            self.outbox.put(owner, Forward { request, reply_to, now });
+            self.outbox.put(owner, asked);
             self.wake();
-        }
-    }
-
-    /// Judges a request to a wallet of this shard.
-    fn dispatch_here(self: &Rc<Self>, request: Request, reply_to: ReplyTo, now: Timestamp) {
-        if let Some(refusal) = self.refusal() {
-            return self.deliver(reply_to, Outcome::Refused(refusal), BatchNo::NONE);
-        }
-        let mut residents = self.residents.borrow_mut();
-        let active = match residents.get(&request.wallet) {
-            Some(Resident::Active(active)) => Some(active),
-            _ => self.activate(&request, &mut residents),
-        };
-        let Some(active) = active else {
-            drop(residents);
-            let refused = Outcome::Refused(Refusal::NoWallet);
-            return self.deliver(reply_to, refused, BatchNo::NONE);
-        };
-        let in_flight = active.in_flight.get();
-        if in_flight >= self.settings.in_flight_max {
-            drop(residents);
-            return self.deliver(reply_to, Outcome::Refused(Refusal::Busy), BatchNo::NONE);
-        }
-        active.in_flight.set(in_flight.saturating_add(1));
-        // `do_send` ignores the mailbox's bound; `in_flight` is the bound, and keeps the order.
-        #[expect(clippy::disallowed_methods, reason = "the bound is kept above")]
-        active.addr.do_send(Execute { request, reply_to, now });
-    }
-
-    /// Starts the actor of the wallet that a request is for. None when there is no such wallet and
-    /// the request does not open one.
-    fn activate<'r>(
-        self: &Rc<Self>,
-        request: &Request,
-        residents: &'r mut HashMap<WalletId, Resident>,
-    ) -> Option<&'r Active> {
-        let id = &request.wallet;
-        let live = match residents.remove(id) {
-            Some(Resident::Dormant(live)) => *live,
-            _ if matches!(request.command, Command::Open(_)) => LiveWallet::unopened(id.clone()),
-            _ => return None,
-        };
-        let in_flight = Rc::new(Cell::new(0));
-        let addr = WalletActor::new(live, Rc::clone(self), Rc::clone(&in_flight)).start();
-        let active = Resident::Active(Active { addr, in_flight });
-        match residents.entry(id.clone()).insert(active).into_mut() {
-            Resident::Active(active) => Some(active),
-            Resident::Dormant(_) => None,
         }
     }
 
@@ -248,12 +152,12 @@ impl Shard {
     /// shows it when that is safe.
     pub(super) fn opened(&self, id: &WalletId) {
         self.signal.wallets.fetch_add(1, Ordering::Relaxed);
-        self.directory.borrow_mut().add(id.clone());
+        self.directory.borrow_mut().add(id.clone(), self.filling.borrow().era());
     }
 
     /// Why no request can be judged now, if so.
-    fn refusal(&self) -> Option<Refusal> {
-        if self.signal.failed.load(Ordering::Acquire) {
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        if self.signal.has_failed() {
             return Some(Refusal::Unavailable);
         }
         let full_for = self.full_since.get().map(|since| since.elapsed());
@@ -263,6 +167,47 @@ impl Shard {
     /// Whether connections should read no more requests for now.
     pub fn is_full(&self) -> bool {
         self.full_since.get().is_some()
+    }
+
+    /// Whether the archive may have an operation. It has none that memory must not forget yet.
+    pub(super) fn may_be_archived(&self, wallet: &WalletId, op: &OpId) -> bool {
+        let Some(disk) = self.disk.get() else { return false };
+        let archive = disk.archive.borrow();
+        !archive.is_empty() && archive.may_have(disk.history.key(wallet, op))
+    }
+
+    /// The era that the last complete checkpoint ended: the archive has all of it.
+    pub(super) fn kept(&self) -> Option<Era> {
+        self.disk.get()?.kept.get()
+    }
+
+    /// Has something looked up.
+    pub(super) fn ask_loader(&self, job: Job) {
+        if let Some(disk) = self.disk.get() {
+            disk.loaders.ask(job);
+        }
+    }
+
+    /// Has something looked up when a batch is safe.
+    pub(super) fn ask_loader_after(&self, after: BatchNo, job: Job) {
+        if after <= self.durable() {
+            self.ask_loader(job);
+        } else {
+            self.look_ups.borrow_mut().push_back((after, job));
+        }
+    }
+
+    /// Tells the keeper something.
+    pub(super) fn tell_keeper(&self, message: ToKeeper) {
+        if let Some(disk) = self.disk.get() {
+            // The keeper is gone only when the process stops.
+            drop(disk.keeper.send(message));
+        }
+    }
+
+    /// How much the keeper has not taken yet.
+    pub(super) fn keeper_backlog(&self) -> usize {
+        self.disk.get().map_or(0, |disk| disk.keeper.len())
     }
 
     /// Hands an outcome to whoever asked, to be sent when `after` is safe.
@@ -298,7 +243,7 @@ impl Shard {
         while let Some(message) = self.signal.inbox.pop() {
             self.receive(message);
         }
-        let failed = self.signal.failed.load(Ordering::Acquire);
+        let failed = self.signal.has_failed();
         if failed {
             for (after, _, outcome) in self.foreign.borrow_mut().iter_mut() {
                 *after = BatchNo::NONE;
@@ -307,7 +252,9 @@ impl Shard {
         }
         let durable = self.signal.durable();
         self.hand_over(durable);
+        self.begin_checkpoint();
         self.return_foreign(durable);
+        self.look_up(durable);
         self.outbox.send();
         if let Some(replies) = self.replies.get() {
             if failed {
@@ -319,14 +266,16 @@ impl Shard {
 
     fn receive(self: &Rc<Self>, message: PeerMessage) {
         match message {
-            PeerMessage::Recovered { tail, wallets, ready } => {
-                self.adopt(tail, wallets);
-                ready();
-            }
+            PeerMessage::Recovered(inheritance) => self.inherit(*inheritance),
+            PeerMessage::Loaded(loaded) => self.loaded(*loaded),
+            PeerMessage::Recalled(recalled) => self.recalled(recalled),
+            PeerMessage::Checkpoint(era) => self.saving.ask(era),
+            PeerMessage::Kept(era, archive) => self.checkpoint_is_kept(era, archive),
+            PeerMessage::Due(wallets, now) => self.settle(wallets, now),
             PeerMessage::Scan(scan) => self.scan(&scan),
-            PeerMessage::Requests(forwards) => {
-                for Forward { request, reply_to, now } in forwards {
-                    self.dispatch_here(request, reply_to, now);
+            PeerMessage::Questions(forwards) => {
+                for forward in forwards {
+                    self.dispatch_here(forward);
                 }
             }
             PeerMessage::Outcomes(outcomes) => {
@@ -338,9 +287,21 @@ impl Shard {
         }
     }
 
+    /// A checkpoint is complete: the archive has what was before it, and memory may forget that.
+    fn checkpoint_is_kept(&self, era: Era, archive: Arc<View>) {
+        let Some(disk) = self.disk.get() else { return };
+        // The archive first: what memory forgets, the archive must be seen to have.
+        disk.archive.replace(archive);
+        disk.kept.set(Some(era));
+        self.directory.borrow_mut().forget(era);
+    }
+
     /// Asks for a page of all wallets; the outcome goes to the asker.
     pub fn ask_page(&self, scan: Scan) {
         let reply_to = scan.reply_to;
+        if usize::from(scan.cursor.part()) == self.outbox.len() {
+            return self.ask_loader(Job::Names(scan));
+        }
         if self.outbox.ask(scan).is_none() {
             // The cursor is of a time with more shards: the walk is over.
             let page = WalletPage { cursor: 0, wallets: Vec::new() };
@@ -350,14 +311,16 @@ impl Shard {
 
     /// Answers a page of this shard's wallets, safe on disk like everything that is shown.
     fn scan(&self, scan: &Scan) {
-        let directory = self.directory.borrow();
-        let (next, mut wallets) = directory.page(scan.cursor, self.outbox.len(), scan.count);
+        let (next, mut wallets) = self.directory.borrow().page(scan.cursor, scan.count);
         wallets.retain(|wallet| (scan.shows)(wallet.as_str()));
         let page = WalletPage { cursor: next.0, wallets };
+        self.deliver(scan.reply_to, Outcome::Wallets(Box::new(page)), self.last_batch());
+    }
+
+    /// The last batch that has records.
+    pub(super) fn last_batch(&self) -> BatchNo {
         let filling = self.filling.borrow();
-        let last = filling.number().0.saturating_sub(u64::from(filling.is_empty()));
-        drop(filling);
-        self.deliver(scan.reply_to, Outcome::Wallets(Box::new(page)), BatchNo(last));
+        BatchNo(filling.number().0.saturating_sub(u64::from(filling.is_empty())))
     }
 
     /// Gives the filling batch to the committer, unless that has enough to do.
@@ -386,6 +349,15 @@ impl Shard {
         while foreign.front().is_some_and(|(after, ..)| *after <= durable) {
             let Some((_, reply_to, outcome)) = foreign.pop_front() else { break };
             self.outbox.put_outcome(reply_to, outcome);
+        }
+    }
+
+    /// Has looked up what waited for batches that are safe.
+    fn look_up(&self, durable: BatchNo) {
+        let mut look_ups = self.look_ups.borrow_mut();
+        while look_ups.front().is_some_and(|(after, _)| *after <= durable) {
+            let Some((_, job)) = look_ups.pop_front() else { break };
+            self.ask_loader(job);
         }
     }
 

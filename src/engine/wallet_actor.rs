@@ -75,8 +75,14 @@ pub struct WalletActor {
 impl WalletActor {
     /// An actor around a wallet.
     pub const fn new(live: LiveWallet, shard: Rc<Shard>, standing: Rc<Standing>) -> Self {
-        let (waiting, recalled) = (VecDeque::new(), Vec::new());
-        Self { live, shard, last_batch: BatchNo::NONE, standing, waiting, recalled }
+        Self {
+            live,
+            shard,
+            last_batch: BatchNo::NONE,
+            standing,
+            waiting: VecDeque::new(),
+            recalled: Vec::new(),
+        }
     }
 
     /// Does a task; gives it back when it has to wait.

@@ -18,9 +18,8 @@ use crate::domain::ledger::LedgerQuery;
 use crate::domain::outcome::{Outcome, Refusal};
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::ReplyTo;
-use crate::engine::batch::BatchNo;
 use crate::engine::directory::Cursor;
-use crate::engine::peers::Scan;
+use crate::engine::peers::{Forward, Question, Scan};
 use bytes::{Buf, BytesMut};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -211,9 +210,10 @@ impl Reader {
             match parsed {
                 Parsed::Wallet { request, .. } => {
                     let reply_to = self.expect(weight_to_come(&request.command));
-                    self.home.shard.dispatch(request, reply_to, now);
+                    let question = Question::Request(request);
+                    self.home.shard.dispatch(Forward { question, reply_to, now });
                 }
-                Parsed::Ledger { wallet, query, .. } => self.ledger(&wallet, &query),
+                Parsed::Ledger { wallet, query, .. } => self.ledger(wallet, query, now),
                 Parsed::Scan(scan) => self.scan(&scan),
             }
         }
@@ -221,12 +221,11 @@ impl Reader {
     }
 
     /// Asks for rows of a wallet's history.
-    fn ledger(&self, _wallet: &WalletId, query: &LedgerQuery) {
+    fn ledger(&self, wallet: WalletId, query: LedgerQuery, now: Timestamp) {
         let weight = query.count.saturating_mul(ROW_BYTES).max(VIEW_BYTES);
         let reply_to = self.expect(weight);
-        // Nobody reads the records yet: this is where the engine will be asked.
-        let refusal = Outcome::Refused(Refusal::Busy);
-        self.connection.fill(reply_to.request, refusal, BatchNo::NONE);
+        let question = Question::Ledger(wallet, Box::new(query));
+        self.home.shard.dispatch(Forward { question, reply_to, now });
     }
 
     /// Asks for a page of all wallets.

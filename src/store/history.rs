@@ -12,6 +12,7 @@ use crate::codec::snapshot::{self, Snapshot};
 use crate::codec::value::{self, Content};
 use crate::domain::hold::{Hold, HoldPage};
 use crate::domain::id::{OpId, WalletId};
+use crate::domain::ledger::{LedgerPage, LedgerQuery, LedgerRow};
 use crate::domain::memory::Remembered;
 use crate::domain::recall::{Past, recall};
 use crate::domain::time::Timestamp;
@@ -140,6 +141,67 @@ impl History {
         Ok(filed)
     }
 
+    /// A page of a wallet's ledger, back from its record at `head`.
+    pub fn ledger(
+        &self,
+        wallet: &WalletId,
+        head: Position,
+        query: &LedgerQuery,
+    ) -> Result<Vec<LedgerRow>, StoreError> {
+        let mut page = LedgerPage::new(query.clone());
+        let mut take = |record: &Record| {
+            page.take(record.seq, &record.event, record.sums.balances()).is_break()
+        };
+        let archive = self.archive();
+        let mut next = head;
+        let mut is_archived = false;
+        while next != Position::NONE {
+            if !is_archived && archive.record(next)?.is_some() {
+                is_archived = true;
+                if let Some(hold) = &query.hold {
+                    // All that concerns a hold is filed under it.
+                    let filed = self.filed(wallet, hold)?;
+                    let _ = filed.values().rev().any(&mut take);
+                    break;
+                }
+                next = self.skip(wallet, next, query)?;
+            }
+            let record = self.record(next)?;
+            if take(&record) {
+                break;
+            }
+            next = record.previous;
+        }
+        Ok(page.into_rows())
+    }
+
+    /// A place in the archive that is nearer to what a query wants: each segment knows the wallet's
+    /// last record in it, so those that have only newer ones are passed over.
+    fn skip(
+        &self,
+        wallet: &WalletId,
+        from: Position,
+        query: &LedgerQuery,
+    ) -> Result<Position, StoreError> {
+        if query.before.is_none() && query.to.is_none() {
+            return Ok(from);
+        }
+        let mut nearest = from;
+        for last in self.archive().lasts(OpKey::of_wallet(self.secret, wallet)) {
+            let last = last?.position;
+            let record = self.record(last)?;
+            let is_too_new = query.before.is_some_and(|before| record.seq >= before)
+                || query.to.is_some_and(|to| record.event.at >= to);
+            if record.wallet == *wallet {
+                if !is_too_new {
+                    break;
+                }
+                nearest = last;
+            }
+        }
+        Ok(nearest)
+    }
+
     /// The record at a position, wherever it lies.
     pub fn record(&self, position: Position) -> Result<Record, StoreError> {
         if let Some(record) = self.archive().record(position)? {
@@ -187,6 +249,13 @@ impl History {
             rest = rest.get(length..).unwrap_or_default();
         }
     }
+}
+
+/// The number of a wallet's last event in its snapshot; 0 when it has none.
+pub fn kept_seq(state: &dyn State, wallet: &WalletId) -> Result<u64, StoreError> {
+    let Some(core) = state.get(Table::Wallets, &state::place(wallet))? else { return Ok(0) };
+    let snapshot = snapshot::decode(&core).map_err(|error| damaged(wallet, &error))?;
+    Ok(snapshot.core.seq)
 }
 
 fn damaged(wallet: &WalletId, reason: &impl ToString) -> StoreError {

@@ -60,7 +60,7 @@ impl Keeper {
         state: Arc<dyn State>,
         journal: Arc<dyn JournalReader>,
         settings: Settings,
-        random: u64,
+        random: [u8; 16],
     ) -> Result<Self, StoreError> {
         if let Some(rows) = redo::apply(&places.redo, state.as_ref())? {
             tracing::info!(rows, "the last checkpoint was finished");
@@ -182,12 +182,12 @@ impl Keeper {
 const NOT_BEGUN: StoreError = StoreError::Row { reason: "no checkpoint was begun" };
 
 /// The secret of the archive's index, made once.
-fn secret(state: &dyn State, random: u64) -> Result<Secret, StoreError> {
+fn secret(state: &dyn State, random: [u8; 16]) -> Result<Secret, StoreError> {
     if let Some(known) = state.get(Table::Meta, SECRET)? {
-        let known = known.try_into().map(u64::from_le_bytes);
-        return known.map(Secret).map_err(|_| StoreError::Row { reason: "its secret is damaged" });
+        let known = known.try_into().map(Secret::new);
+        return known.map_err(|_| StoreError::Row { reason: "the secret of the index is damaged" });
     }
-    state.put(&Row::put(Table::Meta, SECRET.to_vec(), random.to_le_bytes().to_vec()))?;
+    state.put(&Row::put(Table::Meta, SECRET.to_vec(), random.to_vec()))?;
     state.sync()?;
-    Ok(Secret(random))
+    Ok(Secret::new(random))
 }

@@ -184,6 +184,27 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// A file of the archive is not what was written.
+    #[error(
+        "{path} of the archive is damaged: {reason}; restore the archive's folder from a backup"
+    )]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An index of the archive is not what was written.
+    #[error(
+        "the archive's index {path} is damaged: {reason}; remove it, and the next start makes it \
+         again from its segment"
+    )]
+    Index {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A row of the state that cannot be written.
     #[error("a row of the state cannot be written: {reason}")]
     Row {
@@ -208,5 +229,15 @@ impl StoreError {
     ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
+    }
+
+    /// A file of the archive is damaged.
+    fn archive(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::Archive { path: path.into(), reason: reason.into() }
+    }
+
+    /// An index of the archive is damaged.
+    fn index(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::Index { path: path.into(), reason: reason.into() }
     }
 }

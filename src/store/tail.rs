@@ -45,9 +45,10 @@ impl TailRecords {
         Ok((length, at))
     }
 
-    /// The wallets that have records.
-    pub fn wallets(&self) -> impl Iterator<Item = &WalletId> {
-        self.wallets.keys()
+    /// The wallets that have records, each with the number of the first of them.
+    pub fn wallets(&self) -> impl Iterator<Item = (&WalletId, u64)> {
+        let first = |entries: &SmallVec<[Entry; 2]>| entries.first().map_or(0, |entry| entry.seq);
+        self.wallets.iter().map(move |(wallet, entries)| (wallet, first(entries)))
     }
 
     /// Takes out the records of a wallet, in their order.

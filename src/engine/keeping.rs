@@ -1,0 +1,272 @@
+//! The keeper's thread: makes checkpoints now and then, and wakes wallets that something is due for.
+//!
+//! What a checkpoint consists of, and why in this order, stands in [`crate::store::keeper`].
+
+use super::batch::BatchNo;
+use super::clock::Clock;
+use super::peers::{PeerMessage, owner_among};
+use super::signal::ShardSignal;
+use crate::codec::record::Position;
+use crate::domain::id::WalletId;
+use crate::domain::memory::Era;
+use crate::domain::time::{Span, Timestamp};
+use crate::store::StoreError;
+use crate::store::history::History;
+use crate::store::keeper::Keeper;
+use crate::store::state::{self, Row, Table};
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How often the keeper looks what there is to do.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often it looks while a checkpoint goes on.
+const CHECKPOINT_LOOK: Duration = Duration::from_millis(2);
+/// How soon after a checkpoint another one may follow when there is a hurry.
+const HURRY_EVERY: Duration = Duration::from_secs(1);
+
+/// What the keeper is told.
+pub enum ToKeeper {
+    /// A shard has ended its era: with which place in its log, in which batch at the latest, and how
+    /// many wallets it had then.
+    Begun {
+        /// The shard.
+        shard: u8,
+        /// The first place of the next era.
+        end: Position,
+        /// The batch that must be safe before the era's records are archived.
+        after: BatchNo,
+        /// How many wallets there were.
+        wallets: u64,
+    },
+    /// Rows of snapshots.
+    Rows(Vec<Row>),
+    /// A shard has given all snapshots.
+    Saved {
+        /// The shard.
+        shard: u8,
+        /// The batch that must be safe before they may count.
+        after: BatchNo,
+    },
+    /// More wallets are in memory than may be, and none can go.
+    Hurry,
+    /// The process stops.
+    Stop,
+}
+
+/// When the keeper does what.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// A checkpoint this long after the last one, if anything has changed.
+    pub checkpoint_every: Duration,
+    /// A checkpoint after so many bytes of journal.
+    pub checkpoint_bytes: u64,
+    /// How many wallets are woken at once, every tenth of a second.
+    pub woken_at_once: usize,
+    /// Operations younger than this stay in the archive, whatever its retention.
+    pub remembered: Span,
+}
+
+/// What the keeper works with.
+pub struct Keeping {
+    /// Makes checkpoints.
+    pub keeper: Keeper,
+    /// What lies on the disk.
+    pub history: Arc<History>,
+    /// What it is told.
+    pub inbox: Receiver<ToKeeper>,
+    /// The shards.
+    pub shards: Vec<Arc<ShardSignal>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// When it does what.
+    pub timing: Timing,
+    /// How many bytes the committer has written to the journal.
+    pub written: Arc<AtomicU64>,
+}
+
+/// Where a checkpoint stands.
+#[derive(Default)]
+struct Progress {
+    begun: Vec<(u8, Position, BatchNo)>,
+    saved: Vec<(u8, BatchNo)>,
+    wallets: u64,
+    is_archived: bool,
+}
+
+/// Whether the keeper goes on.
+#[derive(PartialEq, Eq)]
+enum Next {
+    GoOn,
+    Stop,
+}
+
+impl Keeping {
+    /// Keeps until it is told to stop, or the store fails: then the process must stop.
+    pub fn run(mut self) -> Result<(), StoreError> {
+        let mut era = Era::default();
+        let (mut last, mut written, mut hurry) = (Instant::now(), 0, false);
+        let mut sweep = Sweep::default();
+        // What was recovered has no checkpoint yet.
+        let mut is_new = true;
+        loop {
+            match self.inbox.recv_timeout(LOOK_EVERY) {
+                Ok(ToKeeper::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Ok(ToKeeper::Hurry) => hurry = true,
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            }
+            sweep.wake(&self)?;
+            let now = self.written.load(Ordering::Relaxed);
+            let grown = now.saturating_sub(written);
+            let is_due = (last.elapsed() >= self.timing.checkpoint_every && (grown > 0 || is_new))
+                || grown >= self.timing.checkpoint_bytes
+                || (hurry && last.elapsed() >= HURRY_EVERY);
+            if is_due {
+                if self.checkpoint(era)? == Next::Stop {
+                    return Ok(());
+                }
+                self.tidy()?;
+                (era, last, written, hurry, is_new) = (era.next(), Instant::now(), now, false, false);
+                sweep = Sweep::default();
+            }
+        }
+    }
+
+    /// Makes the checkpoint that ends this era.
+    fn checkpoint(&mut self, era: Era) -> Result<Next, StoreError> {
+        let begun = Instant::now();
+        metrics::gauge!("purser_checkpoint_running").set(1.0);
+        self.keeper.begin()?;
+        for shard in &self.shards {
+            shard.send(PeerMessage::Checkpoint(era));
+        }
+        let mut progress = Progress::default();
+        while !self.is_complete(&progress) {
+            match self.inbox.recv_timeout(CHECKPOINT_LOOK) {
+                Ok(ToKeeper::Begun { shard, end, after, wallets }) => {
+                    progress.begun.push((shard, end, after));
+                    progress.wallets = progress.wallets.saturating_add(wallets);
+                }
+                Ok(ToKeeper::Rows(rows)) => self.keeper.keep(&rows)?,
+                Ok(ToKeeper::Saved { shard, after }) => progress.saved.push((shard, after)),
+                Ok(ToKeeper::Hurry) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(ToKeeper::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(Next::Stop),
+            }
+            if self.shards.iter().any(|shard| shard.has_failed()) {
+                // The committer says why.
+                return Ok(Next::Stop);
+            }
+            let has_begun = progress.begun.len() == self.shards.len();
+            let afters = progress.begun.iter().map(|(shard, _, after)| (*shard, *after));
+            if has_begun && !progress.is_archived && self.are_safe(afters) {
+                self.keeper.archive(&ends(&progress))?;
+                self.history.show(self.keeper.view());
+                progress.is_archived = true;
+            }
+        }
+        self.keeper.commit(&ends(&progress), progress.wallets, self.clock.now())?;
+        self.keeper.apply()?;
+        for shard in &self.shards {
+            shard.send(PeerMessage::Kept(era, self.keeper.view()));
+        }
+        self.keeper.trim()?;
+        metrics::gauge!("purser_checkpoint_running").set(0.0);
+        metrics::counter!("purser_checkpoints_total").increment(1);
+        metrics::histogram!("purser_checkpoint_seconds").record(begun.elapsed());
+        Ok(Next::GoOn)
+    }
+
+    /// Whether a checkpoint may count: all is archived and given, and what was given is safe.
+    fn is_complete(&self, progress: &Progress) -> bool {
+        progress.is_archived
+            && progress.saved.len() == self.shards.len()
+            && self.are_safe(progress.saved.iter().copied())
+    }
+
+    fn are_safe(&self, mut batches: impl Iterator<Item = (u8, BatchNo)>) -> bool {
+        batches.all(|(shard, after)| {
+            self.shards.get(usize::from(shard)).is_some_and(|shard| shard.durable() >= after)
+        })
+    }
+
+    /// Keeps the archive in order.
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let keep_since = Span::from_millis(self.timing.remembered.millis().saturating_neg());
+        let archive = self.keeper.archive_mut();
+        let merged = archive.merge()?;
+        let retired = archive.retire(now, now.after(keep_since))?;
+        if merged || retired > 0 {
+            self.history.show(self.keeper.view());
+        }
+        self.publish();
+        Ok(())
+    }
+
+    /// Publishes how the archive stands.
+    fn publish(&self) {
+        let archive = self.keeper.view();
+        gauge("purser_archive_bytes", archive.bytes());
+        gauge("purser_archive_filter_bytes", archive.filter_bytes());
+        gauge("purser_archive_segments", u64::try_from(archive.segments().len()).unwrap_or(0));
+        let oldest = archive.oldest().map_or(Span::ZERO, |oldest| self.clock.now().since(oldest));
+        gauge("purser_dedup_window_seconds", u64::try_from(oldest.millis() / 1_000).unwrap_or(0));
+    }
+}
+
+/// Sets a gauge; the last digits of large figures do not matter there.
+fn gauge(name: &'static str, value: u64) {
+    let kilo = u32::try_from(value / 1_024).map_or(f64::MAX, f64::from);
+    let rest = u32::try_from(value % 1_024).map_or(0.0, f64::from);
+    metrics::gauge!(name).set(kilo.mul_add(1_024.0, rest));
+}
+
+fn ends(progress: &Progress) -> Vec<Position> {
+    progress.begun.iter().map(|(_, end, _)| *end).collect()
+}
+
+/// A walk over the timers that are due. What it wakes gets a new timer with the next checkpoint, so
+/// it begins anew after each.
+#[derive(Default)]
+struct Sweep {
+    /// The last timer that was seen.
+    seen: Vec<u8>,
+}
+
+impl Sweep {
+    /// Wakes the next wallets that something is due for.
+    fn wake(&mut self, keeping: &Keeping) -> Result<(), StoreError> {
+        let now = keeping.clock.now();
+        let end = state::timers_from(now.after(Span::from_millis(1)));
+        let mut due: Vec<(Timestamp, WalletId)> = Vec::new();
+        let most = keeping.timing.woken_at_once;
+        let mut from = self.seen.clone();
+        if !from.is_empty() {
+            // The first key after it.
+            from.push(0);
+        }
+        keeping.history.state().range(Table::Timers, &from, &mut |key, _| {
+            if key >= end.as_slice() || due.len() >= most {
+                return Ok(false);
+            }
+            let timer = state::timer_at(key);
+            due.push(timer.ok_or(StoreError::Row { reason: "a timer is damaged" })?);
+            self.seen = key.to_vec();
+            Ok(true)
+        })?;
+        let mut of_shards: Vec<Vec<WalletId>> = keeping.shards.iter().map(|_| Vec::new()).collect();
+        for (_, wallet) in due {
+            let owner = usize::from(owner_among(&wallet, keeping.shards.len()));
+            if let Some(of_shard) = of_shards.get_mut(owner) {
+                of_shard.push(wallet);
+            }
+        }
+        for (shard, wallets) in keeping.shards.iter().zip(of_shards) {
+            if !wallets.is_empty() {
+                shard.send(PeerMessage::Due(wallets, now));
+            }
+        }
+        Ok(())
+    }
+}

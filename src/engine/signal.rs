@@ -1,0 +1,100 @@
+//! How other threads reach a shard: a few numbers, an inbox, and a bell.
+
+use super::batch::BatchNo;
+use super::peers::PeerMessage;
+use crate::codec::record::Position;
+use crossbeam::queue::{ArrayQueue, SegQueue};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tokio::sync::Notify;
+
+/// How other threads reach a shard.
+pub struct ShardSignal {
+    /// Wakes the shard for a turn.
+    pub(super) wake: Notify,
+    /// The last batch that is safe.
+    durable: AtomicU64,
+    failed: AtomicBool,
+    /// Buffers of batches that are safe, to be filled again.
+    pub(super) buffers: ArrayQueue<Vec<u8>>,
+    pub(super) inbox: SegQueue<PeerMessage>,
+    pub(super) wallets: AtomicU64,
+    active: AtomicU64,
+    passivated: AtomicU64,
+    pub(super) last: AtomicU64,
+}
+
+impl ShardSignal {
+    /// The signal of a shard that has not started.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            wake: Notify::new(),
+            durable: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
+            buffers: ArrayQueue::new(4),
+            inbox: SegQueue::new(),
+            wallets: AtomicU64::new(0),
+            active: AtomicU64::new(0),
+            passivated: AtomicU64::new(0),
+            last: AtomicU64::new(0),
+        })
+    }
+
+    /// A batch is safe; its buffer comes back.
+    pub fn committed(&self, batch: BatchNo, buffer: Vec<u8>) {
+        // A queue that is full keeps its own buffers: this one is freed.
+        drop(self.buffers.push(buffer));
+        self.durable.store(batch.0, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// The store failed: nothing may be acknowledged any more.
+    pub fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Gives the shard a message.
+    pub fn send(&self, message: PeerMessage) {
+        self.inbox.push(message);
+        self.wake.notify_one();
+    }
+
+    /// How many wallets the shard has.
+    pub fn wallets(&self) -> u64 {
+        self.wallets.load(Ordering::Relaxed)
+    }
+
+    /// How many of them are in memory.
+    pub fn active(&self) -> u64 {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_active(&self, count: usize) {
+        self.active.store(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How many wallets have left memory since the start.
+    pub fn passivations(&self) -> u64 {
+        self.passivated.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn passivated(&self, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.passivated.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Whether the store failed.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// The position of the last record that went to the committer.
+    pub fn last_position(&self) -> Position {
+        Position(self.last.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn durable(&self) -> BatchNo {
+        BatchNo(self.durable.load(Ordering::Acquire))
+    }
+}

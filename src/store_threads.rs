@@ -1,0 +1,234 @@
+//! The threads under the engine: the committer, the loaders and the keeper. They are started when the
+//! store is recovered, and end together.
+
+use crate::config::Config;
+use crate::domain::id::WalletId;
+use crate::domain::time::{Span, Timestamp};
+use crate::engine::committer::{self, Submission};
+use crate::engine::keeping::{Keeping, ToKeeper};
+use crate::engine::loader::{self, Job, Loaders};
+use crate::engine::peers::{Inheritance, PeerMessage, owner_among};
+use crate::engine::signal::ShardSignal;
+use crate::server::Context;
+use crate::store::data_dir::DataDir;
+use crate::store::history::{self, History};
+use crate::store::keeper::{Keeper, Places};
+use crate::store::recovery::{self, Loss, Recovered, Start};
+use crate::store::sled::{SledJournal, SledState};
+use crate::store::state::State;
+use crate::store::writer::{JournalWriter, Tail};
+use crate::store::{Journal as _, StoreError};
+use crossbeam::channel::{Receiver, Sender, unbounded};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use tokio::sync::oneshot;
+
+/// A journal whose last event is further ahead of the clock is not served: its holds would not
+/// expire, and new events would be dated in the future.
+const AHEAD_MAX: Span = Span::from_millis(5 * 60_000);
+
+/// How the store ended.
+pub(crate) type Ended = oneshot::Receiver<Result<(), StoreError>>;
+
+/// What the threads serve.
+pub(crate) struct StoreThreads {
+    pub(crate) context: Arc<Context>,
+    pub(crate) signals: Vec<Arc<ShardSignal>>,
+    pub(crate) submit: Sender<Submission>,
+    pub(crate) submissions: Receiver<Submission>,
+}
+
+/// What is recovered and ready to run.
+struct Recovery {
+    writer: JournalWriter<SledJournal>,
+    keeper: Keeper,
+    history: Arc<History>,
+    tails: Vec<Tail>,
+    /// Wallets with records since the checkpoint; true for those that it does not have.
+    changed: Vec<(WalletId, bool)>,
+    wallets: u64,
+}
+
+impl StoreThreads {
+    /// Recovers the store and runs it, on threads of its own. The receiver gets the reason when that
+    /// ends.
+    pub(crate) fn start(self, dir: DataDir, loss: Loss) -> anyhow::Result<Ended> {
+        let (done, is_done) = oneshot::channel();
+        std::thread::Builder::new().name("committer".to_owned()).spawn(move || {
+            let result = self.run(dir, loss);
+            // The main thread waits for it as long as it lives.
+            drop(done.send(result));
+        })?;
+        Ok(is_done)
+    }
+
+    fn run(self, dir: DataDir, loss: Loss) -> Result<(), StoreError> {
+        let mut recovery = self.recover(&dir, loss)?;
+        let written = Arc::new(AtomicU64::new(0));
+        let (urgent, urgent_jobs) = unbounded();
+        let (patient, patient_jobs) = unbounded();
+        let (to_keeper, inbox) = unbounded();
+        let loaders = Loaders { urgent, patient };
+        self.hand_out(&mut recovery, &loaders, &to_keeper);
+        let Recovery { writer, keeper, history, .. } = recovery;
+        let keeping = Keeping {
+            keeper,
+            history: Arc::clone(&history),
+            inbox,
+            shards: self.signals.clone(),
+            clock: Arc::clone(&self.context.clock),
+            timing: self.context.config.timing(),
+            written: Arc::clone(&written),
+        };
+        let look_up = |jobs: Receiver<Job>| {
+            let (history, signals) = (&history, &self.signals);
+            move || loader::run(history, &jobs, signals)
+        };
+        std::thread::scope(|scope| {
+            let threads = [
+                self.spawn(scope, "loader", look_up(urgent_jobs))?,
+                self.spawn(scope, "reader", look_up(patient_jobs))?,
+                self.spawn(scope, "keeper", move || keeping.run())?,
+            ];
+            let committed = committer::run(writer, &self.submissions, &self.signals, &written);
+            drop(to_keeper.send(ToKeeper::Stop));
+            loaders.stop();
+            // A thread that panics ends the process.
+            let ended = threads.map(|thread| thread.join().unwrap_or(Ok(())));
+            ended.into_iter().fold(committed, Result::and)
+        })?;
+        dir.close()
+    }
+
+    /// Starts one of the threads. When it fails, nothing may be acknowledged any more, and all stop.
+    fn spawn<'scope>(
+        &'scope self,
+        scope: &'scope std::thread::Scope<'scope, '_>,
+        name: &'static str,
+        run: impl FnOnce() -> Result<(), StoreError> + Send + 'scope,
+    ) -> Result<std::thread::ScopedJoinHandle<'scope, Result<(), StoreError>>, StoreError> {
+        let run = move || {
+            let result = run();
+            if result.is_err() {
+                self.signals.iter().for_each(|signal| signal.fail());
+                drop(self.submit.send(Submission::Stop));
+            }
+            result
+        };
+        let spawned = std::thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, run);
+        spawned.map_err(StoreError::io("start a thread for", name))
+    }
+
+    /// Opens what lies in the data directory, and reads what came after the last checkpoint.
+    fn recover(&self, dir: &DataDir, loss: Loss) -> Result<Recovery, StoreError> {
+        if let Some(reason) = dir.copy_if_unclean() {
+            tracing::warn!("no copy of the journal was kept before recovery: {reason}");
+        }
+        let mut journal = SledJournal::open(dir)?;
+        let state: Arc<dyn State> = Arc::new(SledState::open(dir)?);
+        let reader = journal.reader();
+        let settings = self.context.config.archive();
+        let keeper = Keeper::open(
+            Places::of(dir),
+            Arc::clone(&state),
+            Arc::clone(&reader),
+            settings,
+            random(),
+        )?;
+        let start = Start {
+            anchors: &keeper.checkpoint().tails,
+            base: &|wallet| history::kept_seq(state.as_ref(), wallet),
+        };
+        let recovered = recovery::recover(&mut journal, &start, loss)?;
+        let last_time = recovered.last_time.max(keeper.checkpoint().last_time);
+        check_clock(last_time, self.context.clock.now())?;
+        report(&recovered, loss);
+        if loss == Loss::Refuse {
+            dir.drop_copy();
+        } else if let Some(kept) = dir.keep_copy() {
+            tracing::warn!("the journal as it was is kept in {}", kept.display());
+        }
+        let Recovered { tail, tails, .. } = recovered;
+        let changed = tail.wallets().map(|(wallet, first)| (wallet.clone(), first == 1)).collect();
+        let history = History::new(state, reader, keeper.view(), tail, keeper.secret());
+        let wallets = keeper.checkpoint().wallets;
+        let writer = JournalWriter::new(journal, tails.clone());
+        Ok(Recovery { writer, keeper, history: Arc::new(history), tails, changed, wallets })
+    }
+
+    /// Gives each shard what it takes over; the last one that has it opens the server.
+    fn hand_out(&self, recovery: &mut Recovery, loaders: &Loaders, keeper: &Sender<ToKeeper>) {
+        let shards = self.signals.len();
+        let mut changed: Vec<Vec<_>> = self.signals.iter().map(|_| Vec::new()).collect();
+        for (wallet, is_fresh) in std::mem::take(&mut recovery.changed) {
+            let owner = usize::from(owner_among(&wallet, shards));
+            if let Some(of_shard) = changed.get_mut(owner) {
+                of_shard.push((wallet, is_fresh));
+            }
+        }
+        let waiting = Arc::new(AtomicUsize::new(shards));
+        for ((log, signal), changed) in (0..).zip(&self.signals).zip(changed) {
+            let tail = recovery.tails.iter().find(|tail| tail.next.log() == log).copied();
+            let (context, waiting) = (Arc::clone(&self.context), Arc::clone(&waiting));
+            let ready = move || {
+                if waiting.fetch_sub(1, Ordering::AcqRel) == 1 && context.serve() {
+                    announce(&context.config);
+                }
+            };
+            signal.send(PeerMessage::Recovered(Box::new(Inheritance {
+                tail: tail.unwrap_or(Tail::empty(log)),
+                changed,
+                wallets: if log == 0 { recovery.wallets } else { 0 },
+                history: Arc::clone(&recovery.history),
+                loaders: loaders.clone(),
+                keeper: keeper.clone(),
+                ready: Box::new(ready),
+            })));
+        }
+    }
+}
+
+/// Bytes that nobody can foresee: the standard library seeds its hash maps with them.
+fn random() -> [u8; 16] {
+    let word = || u128::from(RandomState::new().build_hasher().finish());
+    ((word() << 64) | word()).to_le_bytes()
+}
+
+/// Says what was recovered.
+fn report(recovered: &Recovered, loss: Loss) {
+    for dropped in &recovered.dropped {
+        match loss {
+            Loss::Refuse => tracing::warn!("an unfinished write was cut off: {dropped}"),
+            Loss::Accept => tracing::warn!("dropped, as --accept-loss says: {dropped}"),
+        }
+    }
+    let records = recovered.records;
+    tracing::info!(records, "the journal is recovered, from the last checkpoint on");
+}
+
+/// Refuses a journal from the future.
+fn check_clock(last: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+    if last.since(now) > AHEAD_MAX {
+        return Err(StoreError::AheadOfClock { last, now });
+    }
+    Ok(())
+}
+
+/// Says where the server listens, and one line to try.
+fn announce(config: &Config) {
+    let mut out = std::io::stdout().lock();
+    // A closed standard output is nobody who wants to know.
+    let _ = writeln!(
+        out,
+        "purser {} listens for RESP on {}\npurser serves HTTP on {}\ntry: redis-cli -p {} \
+         WALLET.OPEN alice CURRENCY USD",
+        env!("CARGO_PKG_VERSION"),
+        config.resp,
+        config.http,
+        config.resp.port()
+    );
+    let _ = out.flush();
+}
+

@@ -2,7 +2,6 @@
 //! `DECIMAL(38,12)`, which every reader keeps exact; lists and maps are JSON text.
 
 use super::columns::{COLUMNS, Cell, Type};
-use bytes::Bytes;
 use parquet::basic::Compression;
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::{ByteArray, FixedLenByteArray};
@@ -114,8 +113,9 @@ fn schema() -> String {
     schema
 }
 
-/// The values of a column that were not written yet. Texts and amounts lie side by side, for a
-/// million of them would else be a million allocations.
+/// The values of a column that were not written yet. Texts and amounts lie side by side; only of the
+/// column that is being written each has an allocation of its own, as the file keeps the least and
+/// the greatest of every group to its end, and with them what they are a part of.
 #[derive(Debug)]
 enum Column {
     Texts {
@@ -174,9 +174,15 @@ impl Column {
     fn write(&mut self, writer: &mut ColumnWriter<'_>) -> io::Result<()> {
         let written = match (self, writer) {
             (Self::Texts { bytes, lengths }, ColumnWriter::ByteArrayColumnWriter(writer)) => {
-                let mut rest = Bytes::from(std::mem::take(bytes));
-                let texts = lengths.drain(..).map(|length| ByteArray::from(rest.split_to(length)));
-                writer.write_batch(&texts.collect::<Vec<_>>(), None, None)
+                let mut rest = bytes.as_slice();
+                let texts = lengths.drain(..).map(|length| {
+                    let (text, after) = rest.split_at_checked(length).unwrap_or_default();
+                    rest = after;
+                    ByteArray::from(text)
+                });
+                let texts: Vec<_> = texts.collect();
+                bytes.clear();
+                writer.write_batch(&texts, None, None)
             }
             (Self::Numbers(numbers), ColumnWriter::Int64ColumnWriter(writer)) => {
                 writer.write_batch(&std::mem::take(numbers), None, None)
@@ -185,11 +191,10 @@ impl Column {
                 writer.write_batch(&std::mem::take(numbers), Some(&std::mem::take(there)), None)
             }
             (Self::Amounts(bytes), ColumnWriter::FixedLenByteArrayColumnWriter(writer)) => {
-                let mut rest = Bytes::from(std::mem::take(bytes));
-                let count = rest.len().checked_div(AMOUNT_BYTES).unwrap_or_default();
-                let amount =
-                    |_| FixedLenByteArray::from(ByteArray::from(rest.split_to(AMOUNT_BYTES)));
-                let amounts: Vec<_> = (0..count).map(amount).collect();
+                let amounts = bytes.chunks_exact(AMOUNT_BYTES);
+                let amounts = amounts.map(|amount| FixedLenByteArray::from(amount.to_vec()));
+                let amounts: Vec<_> = amounts.collect();
+                bytes.clear();
                 writer.write_batch(&amounts, None, None)
             }
             (Self::Flags(flags), ColumnWriter::BoolColumnWriter(writer)) => {

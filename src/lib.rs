@@ -7,6 +7,7 @@
 //! - [`codec`]: bytes to domain and back: RESP, journal records. Pure.
 //! - [`store`]: the journal behind a narrow trait, in sled or in memory; recovery.
 //! - [`engine`]: one actor a wallet, shards, batches, the committer.
+//! - [`export`]: ledgers as files: JSON lines, CSV, Parquet.
 //! - [`server`]: sockets, sessions, replies in order, HTTP.
 //! - [`app`], [`config`], [`telemetry`]: put together.
 //!
@@ -17,6 +18,7 @@ pub mod codec;
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod export;
 pub mod server;
 pub mod store;
 mod store_threads;

@@ -4,6 +4,7 @@
 //! [`crate::codec`]. The trait is the seam for scale: another backend may be a file, or a
 //! replicated log per shard.
 
+pub mod archive;
 pub mod data_dir;
 mod guard;
 pub mod mark;
@@ -142,6 +143,27 @@ pub enum StoreError {
         /// The time now.
         now: Timestamp,
     },
+    /// A file of the archive is not what was written.
+    #[error(
+        "{path} of the archive is damaged: {reason}; restore the archive's folder from a backup"
+    )]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An index of the archive is not what was written.
+    #[error(
+        "the archive's index {path} is damaged: {reason}; remove it, and the next start makes it \
+         again from its segment"
+    )]
+    Index {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A writer that is not the journal's current one.
     #[error("a batch for {batch} does not follow the journal's end {end}")]
     Deposed {
@@ -153,6 +175,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// A file of the archive is damaged.
+    fn archive(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::Archive { path: path.into(), reason: reason.into() }
+    }
+
+    /// An index of the archive is damaged.
+    fn index(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::Index { path: path.into(), reason: reason.into() }
+    }
+
     /// An error of the operating system.
     pub(crate) fn io(
         action: &'static str,

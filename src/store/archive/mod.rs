@@ -5,8 +5,8 @@
 //!
 //! | name | what |
 //! |---|---|
-//! | `<first>-<last>.seg` | values of those appends (see [`segment`]) |
-//! | `<first>-<last>.idx` | under which keys their records are filed (see [`index`]); made again from the segment when it is lost or damaged |
+//! | `<first>-<last>.seg` | values of those appends (layout in `segment.rs`) |
+//! | `<first>-<last>.idx` | under which keys their records are filed (layout in `index.rs`); made again from the segment when it is lost or damaged |
 //! | `*.new` | a file that was not completed; removed at the next start |
 //!
 //! Appends are counted from 1. A fresh segment is one append; neighbours are merged into one, and

@@ -86,12 +86,14 @@ fn every_cut_of_a_segment_is_seen() {
 }
 
 #[test]
-fn every_flipped_byte_of_an_index_is_seen_or_repaired() {
+fn flipped_bytes_of_an_index_are_seen_or_repaired() {
     let folder = tempfile::tempdir().unwrap();
     let (world, _, index) = small(folder.path());
     let whole = std::fs::read(&index).unwrap();
     let (mut seen, mut repaired) = (0, 0);
-    for place in 0..whole.len() {
+    // Of the page not every byte: the tests of pages flip them all.
+    let places: Vec<_> = (0..4096).step_by(5).chain(4096..whole.len()).collect();
+    for place in places {
         let mut damaged = whole.clone();
         damaged[place] ^= 0x10;
         std::fs::write(&index, &damaged).unwrap();
@@ -103,7 +105,7 @@ fn every_flipped_byte_of_an_index_is_seen_or_repaired() {
             }
         }
     }
-    assert_eq!((seen, repaired), (4096, whole.len() - 4096));
+    assert_eq!((seen, repaired), (820, whole.len() - 4096));
     // As the message says: remove it.
     std::fs::remove_file(&index).unwrap();
     is_whole(folder.path(), &world).unwrap();

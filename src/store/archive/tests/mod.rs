@@ -209,6 +209,45 @@ fn filters_without_room_get_coarser_but_deny_nothing() {
     }
 }
 
+/// The formats are frozen: these files were written by version 1 and must be readable for ever.
+#[test]
+fn version_1_is_readable_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |ending: &str| folder.path().join(format!("0000000001-0000000008.{ending}"));
+    let index = include_bytes!("golden_v1.idx");
+    std::fs::write(path("seg"), include_bytes!("golden_v1.seg")).unwrap();
+    std::fs::write(path("idx"), index).unwrap();
+    for _ in 0..2 {
+        let view = open(folder.path()).view();
+        let info = view.segments().next().unwrap();
+        assert_eq!((info.records, info.values, info.ops), (16, 17, 20));
+        let mut found = 0;
+        view.scan(&mut |position, _| {
+            let Some(record) = view.record(position)? else { return Ok(()) };
+            for key in World::keys(&record) {
+                assert!(view.may_have(key) && view.find(key)?.contains(&position));
+            }
+            let wallet = OpKey::of_wallet(secret(), &record.wallet);
+            found += view.lasts(wallet).count();
+            Ok(())
+        })
+        .unwrap();
+        assert!(found > 0);
+        // What is made again today is what version 1 has written.
+        assert!(std::fs::read(path("idx")).unwrap() == index);
+        std::fs::remove_file(path("idx")).unwrap();
+    }
+}
+
+/// Readers on other threads have views; the writer may live on a thread of its own.
+#[test]
+fn views_are_shared_and_the_writer_can_move() {
+    const fn is_shared<T: Send + Sync>() {}
+    const fn can_move<T: Send>() {}
+    is_shared::<View>();
+    can_move::<Archive>();
+}
+
 #[test]
 fn an_empty_archive_has_nothing() {
     let folder = tempfile::tempdir().unwrap();

@@ -72,7 +72,7 @@ impl StoreThreads {
         let (to_keeper, inbox) = unbounded();
         let loaders = Loaders { urgent, patient };
         self.hand_out(&mut recovery, &loaders, &to_keeper);
-        let Recovery { writer, keeper, history, .. } = recovery;
+        let Recovery { writer, keeper, history, tails, .. } = recovery;
         let keeping = Keeping {
             keeper,
             history: Arc::clone(&history),
@@ -80,6 +80,11 @@ impl StoreThreads {
             shards: self.signals.clone(),
             clock: Arc::clone(&self.context.clock),
             timing: self.context.config.timing(),
+            old_ends: tails
+                .iter()
+                .map(|tail| tail.next)
+                .filter(|end| usize::from(end.log()) >= self.signals.len())
+                .collect(),
             written: Arc::clone(&written),
         };
         let look_up = |jobs: Receiver<Job>| {

@@ -4,6 +4,7 @@
 //! Every method may be called from any thread, and reads the disk.
 
 use super::archive::{OpKey, Secret, View};
+use super::memory_state::MemoryState;
 use super::state::{self, State, Table};
 use super::tail::TailRecords;
 use super::{JournalReader, StoreError};
@@ -61,6 +62,12 @@ impl History {
         secret: Secret,
     ) -> Self {
         Self { state, journal, archive: RwLock::new(archive), tail: Mutex::new(tail), secret }
+    }
+
+    /// The history of a journal that no checkpoint was ever made of.
+    pub fn of_journal(journal: Arc<dyn JournalReader>, tail: TailRecords) -> Self {
+        let state = Arc::new(MemoryState::default());
+        Self::new(state, journal, Arc::default(), tail, Secret::new([0; 16]))
     }
 
     /// The archive as it is now.

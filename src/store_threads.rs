@@ -236,4 +236,3 @@ fn announce(config: &Config) {
     );
     let _ = out.flush();
 }
-

@@ -97,6 +97,7 @@ async fn charge_in_bursts() -> (Vec<Outcome>, u64) {
     let replies: Rc<dyn Replies> = Rc::<Answers>::clone(&answers);
     shard.connect(replies);
     actix_rt::spawn(Rc::clone(&shard).run());
+    let (is_ready, ready) = tokio::sync::oneshot::channel();
     let history = Arc::new(History::of_journal(journal.reader(), TailRecords::default()));
     let (urgent, jobs) = crossbeam::channel::unbounded();
     let loader = std::thread::spawn({
@@ -111,8 +112,9 @@ async fn charge_in_bursts() -> (Vec<Outcome>, u64) {
         history,
         loaders: loaders.clone(),
         keeper: crossbeam::channel::unbounded().0,
-        ready: Box::new(|| ()),
+        ready: Box::new(move || drop(is_ready.send(()))),
     })));
+    ready.await.unwrap();
     let (rules, mut next) = (request::Rules::default(), 0);
     let mut ask = |line: &str| {
         let reply_to = ReplyTo { shard: 0, connection: 1, request: next };

@@ -130,7 +130,8 @@ impl Keeping {
                     return Ok(());
                 }
                 self.tidy()?;
-                (era, last, written, hurry, is_new) = (era.next(), Instant::now(), now, false, false);
+                (era, last, written, hurry, is_new) =
+                    (era.next(), Instant::now(), now, false, false);
                 sweep = Sweep::default();
             }
         }

@@ -126,11 +126,7 @@ impl History {
 
     /// The records of a wallet in the archive that carry an operation's id or refer to it, by their
     /// number.
-    fn filed(
-        &self,
-        wallet: &WalletId,
-        op: &OpId,
-    ) -> Result<BTreeMap<u64, Record>, StoreError> {
+    fn filed(&self, wallet: &WalletId, op: &OpId) -> Result<BTreeMap<u64, Record>, StoreError> {
         let (archive, key) = (self.archive(), self.key(wallet, op));
         if !archive.may_have(key) {
             return Ok(BTreeMap::new());
@@ -240,7 +236,8 @@ impl History {
                 for part in 1..parts {
                     let next = self.journal.value_at(first.plus(u64::from(part)))?;
                     let Some((_, bytes)) = next else { return Ok(None) };
-                    let value = value::decode(&bytes).map_err(|error| damaged(error.to_string()))?;
+                    let value =
+                        value::decode(&bytes).map_err(|error| damaged(error.to_string()))?;
                     body.extend_from_slice(value.body);
                 }
             }

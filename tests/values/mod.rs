@@ -195,7 +195,8 @@ fn a_torn_end_leaves_whole_records_and_where_to_go_on() {
         let whole = sample.values.get(count).is_none_or(|(_, value)| begins_record(value));
         let start = if whole { count } else { start_of(&sample, count) };
         let mut journal = copy(&sample.values[..count], &sample.marks[start - 1..start]);
-        let recovered = recover(&mut journal, &Start::BEGINNING, Loss::Refuse).expect("nobody was told of the rest");
+        let recovered = recover(&mut journal, &Start::BEGINNING, Loss::Refuse)
+            .expect("nobody was told of the rest");
         let next = sample.values[start - 1].0.plus(
             match value::decode(&sample.values[start - 1].1).expect("it is sound").content {
                 Content::Whole { records } => u64::from(records),

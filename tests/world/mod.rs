@@ -2,7 +2,6 @@
 //! that fails, checkpoints, and a machine that crashes, all driven by one number.
 
 mod keeping;
-
 use self::keeping::Store;
 use crate::model::asks::{Asker, Dice, opening, random};
 use crate::model::told::{figures, told};
@@ -10,9 +9,9 @@ use crate::model::{Answer, Model};
 use purser::codec::record::Position;
 use purser::domain::command::{Command, Request};
 use purser::domain::id::WalletId;
+use purser::domain::memory::Era;
 use purser::domain::outcome::Outcome;
 use purser::domain::rules::Rules;
-use purser::domain::memory::Era;
 use purser::domain::time::Timestamp;
 use purser::domain::wallet::Wallet;
 use purser::engine::batch::{BatchNo, FillingBatch, SealedBatch};
@@ -99,8 +98,8 @@ impl Seen {
         let counts = [self.crashes, self.lost, self.survived_unanswered, self.cut_tails];
         let faults = [self.failed_syncs, self.short_writes, self.retries_counted_before];
         let kept = [self.checkpoints, self.crashed_checkpoints, self.recalled, self.passivated];
-        let all = counts.iter().chain(&faults).chain(&kept).chain([&self.acknowledged]);
-        all.into_iter().all(|&count| count > 0)
+        let counts = counts.iter().chain(&faults).chain(&kept).chain([&self.acknowledged]);
+        counts.into_iter().all(|&count| count > 0)
     }
 }
 

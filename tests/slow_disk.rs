@@ -112,7 +112,7 @@ async fn charge_in_bursts() -> (Vec<Outcome>, u64) {
         history,
         loaders: loaders.clone(),
         keeper: crossbeam::channel::unbounded().0,
-        ready: Box::new(move || drop(is_ready.send(()))),
+        ready: Box::new(move || is_ready.send(()).unwrap()),
     })));
     ready.await.unwrap();
     let (rules, mut next) = (request::Rules::default(), 0);

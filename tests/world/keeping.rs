@@ -1,12 +1,17 @@
 //! The world's store beside the journal: state, archive, redo file; its checkpoints, a step at a time,
 //! and wallets that leave memory.
 
-use super::World;
+use super::{Account, World};
+use crate::model::Answer;
+use crate::model::told::told;
 use purser::codec::record::Position;
+use purser::domain::Verdict;
 use purser::domain::command::Request;
 use purser::domain::id::WalletId;
 use purser::domain::memory::Era;
+use purser::domain::rules::Rules;
 use purser::domain::time::Timestamp;
+use purser::domain::wallet::Wallet;
 use purser::engine::batch::BatchNo;
 use purser::engine::live_wallet::LiveWallet;
 use purser::store::archive::Settings;
@@ -222,5 +227,23 @@ impl World {
         assert!(found.is_saved);
         account.live = LiveWallet::taken_up(account.id.clone(), found);
         self.seen.passivated += 1;
+    }
+}
+
+/// Every acknowledged operation is there and answers with the first receipt.
+pub(super) fn check_acknowledged(account: &mut Account, store: &Store, now: i64) {
+    let now = Timestamp::from_millis(now);
+    for (id, (request, first)) in &account.acknowledged {
+        store.tell(&mut account.live, request);
+        let wallet = account.live.wallet().expect("it is open");
+        let remembered = wallet.memory().get(request.id.as_ref().expect("it has one"));
+        assert!(remembered.is_some(), "acknowledged and forgotten: {id}");
+        let verdict = Wallet::decide(Some(wallet), request, now, &Rules::default());
+        let Verdict::Answer(outcome) = verdict else {
+            panic!("acknowledged and done again: {id}");
+        };
+        let again = told(&outcome);
+        assert!(again.replayed, "{id}: {again:?}");
+        assert_eq!(Answer { replayed: false, state: None, ..again }, *first, "{id}");
     }
 }

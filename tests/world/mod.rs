@@ -2,7 +2,7 @@
 //! that fails, checkpoints, and a machine that crashes, all driven by one number.
 
 mod keeping;
-use self::keeping::Store;
+use self::keeping::{Store, check_acknowledged};
 use crate::model::asks::{Asker, Dice, opening, random};
 use crate::model::told::{figures, told};
 use crate::model::{Answer, Model};
@@ -13,7 +13,6 @@ use purser::domain::memory::Era;
 use purser::domain::outcome::Outcome;
 use purser::domain::rules::Rules;
 use purser::domain::time::Timestamp;
-use purser::domain::wallet::Wallet;
 use purser::engine::batch::{BatchNo, FillingBatch, SealedBatch};
 use purser::engine::live_wallet::{LiveWallet, Records as _};
 use purser::store::memory::{CrashImage, Fault, MemoryJournal};
@@ -513,23 +512,5 @@ impl World {
             }
         }
         Ok(())
-    }
-}
-
-/// Every acknowledged operation is there and answers with the first receipt.
-fn check_acknowledged(account: &mut Account, store: &Store, now: i64) {
-    let now = Timestamp::from_millis(now);
-    for (id, (request, first)) in &account.acknowledged {
-        store.tell(&mut account.live, request);
-        let wallet = account.live.wallet().expect("it is open");
-        let remembered = wallet.memory().get(request.id.as_ref().expect("it has one"));
-        assert!(remembered.is_some(), "acknowledged and forgotten: {id}");
-        let verdict = Wallet::decide(Some(wallet), request, now, &Rules::default());
-        let purser::domain::Verdict::Answer(outcome) = verdict else {
-            panic!("acknowledged and done again: {id}");
-        };
-        let again = told(&outcome);
-        assert!(again.replayed, "{id}: {again:?}");
-        assert_eq!(Answer { replayed: false, state: None, ..again }, *first, "{id}");
     }
 }

@@ -1,14 +1,19 @@
 //! Backups: all that a checkpoint has, as a directory that a server can be started on.
 //!
-//! The state becomes one redo file, so that the start puts it into a database of its own; the journal
-//! is left out, because the checkpoint has all of it; the archive's files never change, so a link is
-//! as good as a copy. The directory gets its name when it is whole and on disk.
+//! The state becomes one redo file, so that the start puts it into a database of its own; the archive's
+//! files never change, so a link is as good as a copy. Snapshots may have records from behind the
+//! checkpoint's end, so those of the journal are copied too: else money would be kept, and its op id
+//! lost. The directory gets its name when it is whole and on disk.
 
 use super::checkpoint::Checkpoint;
-use super::mark::MarkFile;
+use super::data_dir::{self, DataDir};
 use super::redo::RedoWriter;
+use super::sled::SledJournal;
 use super::state::{Row, State, Table};
-use super::{StoreError, data_dir};
+use super::writer::Tail;
+use super::{Journal as _, JournalReader, StoreError};
+use crate::codec::record::Position;
+use crate::codec::value::{self, Content};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -27,16 +32,21 @@ pub struct Unfinished {
     checkpoint: u64,
 }
 
-/// Begins a backup of a checkpoint. Until this returns, state and archive must stay as they are.
-pub(super) fn begin(
-    to: &Path,
-    state: &dyn State,
-    archive: &Path,
-    checkpoint: &Checkpoint,
-) -> Result<Unfinished, StoreError> {
+/// Where what is backed up lies.
+pub(super) struct Source<'a> {
+    pub(super) state: &'a dyn State,
+    pub(super) journal: &'a dyn JournalReader,
+    /// The archive's folder.
+    pub(super) archive: &'a Path,
+    pub(super) checkpoint: &'a Checkpoint,
+}
+
+/// Begins a backup. Until this returns, nobody may change the state and the archive, or trim the
+/// journal.
+pub(super) fn begin(to: &Path, source: &Source<'_>) -> Result<Unfinished, StoreError> {
     let mut this = Unfinished::create(to)?;
-    this.checkpoint = checkpoint.number;
-    let begun = this.link(archive).and_then(|()| this.write(state, checkpoint));
+    this.checkpoint = source.checkpoint.number;
+    let begun = this.link(source.archive).and_then(|()| this.write(source));
     this.or_removed(begun)
 }
 
@@ -84,21 +94,32 @@ impl Unfinished {
     }
 
     /// Writes what a start needs beside the archive.
-    fn write(&self, state: &dyn State, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+    fn write(&self, source: &Source<'_>) -> Result<(), StoreError> {
         let mut redo = RedoWriter::create(&self.half.join("redo"))?;
         for table in Table::ALL {
-            state.range(table, &[], &mut |key, value| {
+            source.state.range(table, &[], &mut |key, value| {
                 redo.add(&Row::put(table, key.to_vec(), value.to_vec()))?;
                 Ok(true)
             })?;
         }
         redo.finish()?;
-        let mut mark = MarkFile::create(&self.half.join("mark"))?;
-        for tail in checkpoint.tails.iter().filter(|tail| tail.next.number() > 1) {
-            mark.write(tail.mark())?;
+        let dir = DataDir::take(&self.half)?;
+        let mut journal = SledJournal::open(&dir)?;
+        let mut marks = Vec::new();
+        for log in 0..Position::LOGS_MAX {
+            let anchors = &source.checkpoint.tails;
+            let anchor = anchors.iter().find(|tail| tail.next.log() == log);
+            let anchor = anchor.copied().unwrap_or(Tail::empty(log));
+            let end = copy_log(source.journal, &mut journal, anchor)?;
+            marks.extend((end.next.number() > 1).then(|| end.mark()));
         }
-        mark.sync()?;
-        data_dir::write_format(&self.half)
+        journal.sync()?;
+        journal.reset_marks(&marks)?;
+        drop(journal);
+        sync_all(&dir.journal())?;
+        dir.close()?;
+        let lock = self.half.join("lock");
+        std::fs::remove_file(&lock).map_err(StoreError::io("remove", lock))
     }
 
     /// Copies everything but the archive.
@@ -151,6 +172,39 @@ impl Unfinished {
             _ => data_dir::sync_dir(Path::new(".")),
         }
     }
+}
+
+/// Copies the whole records that a log has from its anchor on; answers where they end. There may be
+/// more of them every moment.
+fn copy_log(
+    from: &dyn JournalReader,
+    to: &mut SledJournal,
+    anchor: Tail,
+) -> Result<Tail, StoreError> {
+    let (mut end, mut tail, mut unfinished) = (anchor, anchor, Vec::new());
+    let log_end = Position::new(anchor.next.log().saturating_add(1), 0);
+    from.read(anchor.next, log_end, &mut |position, bytes| {
+        let damaged = |reason: String| StoreError::Damaged { position, reason };
+        let value = value::decode(bytes).map_err(|error| damaged(error.to_string()))?;
+        if (position, value.first, value.chain) != (tail.next, tail.next, tail.chain) {
+            return Err(damaged(format!("it does not follow what is before {}", tail.next)));
+        }
+        let (positions, is_whole) = match value.content {
+            Content::Whole { records } => (u64::from(records), true),
+            Content::Fragment { part, parts } => (1, part.saturating_add(1) == parts),
+        };
+        let chain = value::chain_after(bytes, tail.chain);
+        tail = Tail { next: tail.next.plus(positions), chain };
+        unfinished.push((position, bytes.to_vec()));
+        if is_whole {
+            for (position, bytes) in unfinished.drain(..) {
+                to.append(position, &bytes)?;
+            }
+            end = tail;
+        }
+        Ok(())
+    })?;
+    Ok(end)
 }
 
 /// The complete files in the archive's folder, with their names; none when there is no folder.

@@ -12,7 +12,7 @@
 //! 6. [`Keeper::trim`]: the journal's values that the archive has, out of the journal.
 
 use super::archive::{Archive, Secret, Settings, View};
-use super::backup::{self, Unfinished};
+use super::backup::{self, Source, Unfinished};
 use super::checkpoint::Checkpoint;
 use super::data_dir::DataDir;
 use super::redo::{self, RedoWriter};
@@ -174,10 +174,16 @@ impl Keeper {
         redo::apply(&self.places.redo, self.state.as_ref()).map(drop)
     }
 
-    /// Begins a backup of all that the last checkpoint has. What was committed must be applied, and
-    /// nothing may be begun.
+    /// Begins a backup of all that the last checkpoint has, and of what the journal has since. What was
+    /// committed must be applied, and nothing may be begun.
     pub fn back_up(&self, to: &Path) -> Result<Unfinished, StoreError> {
-        backup::begin(to, self.state.as_ref(), &self.places.archive, &self.checkpoint)
+        let source = Source {
+            state: self.state.as_ref(),
+            journal: self.journal.as_ref(),
+            archive: &self.places.archive,
+            checkpoint: &self.checkpoint,
+        };
+        backup::begin(to, &source)
     }
 
     /// Up to where the archive has each log.

@@ -5,7 +5,7 @@ use super::world::{build, copy, files, purser, verify};
 use std::path::Path;
 
 /// How many places of a file are tried.
-const PLACES: usize = 24;
+const PLACES: usize = 16;
 
 /// Flips a byte, has the store verified, and flips it back. Answers what `verify` says when it says
 /// that all is well.

@@ -4,8 +4,10 @@
 mod backup;
 mod damage;
 mod export;
+mod retention;
 #[expect(dead_code, reason = "other tests need all of it")]
 #[path = "../it/support.rs"]
 mod support;
+mod tampering;
 mod verify;
 mod world;

@@ -18,8 +18,12 @@ const MANY_HOLDS: usize = 150;
 
 /// A configuration with many checkpoints, beside the data.
 fn config(folder: &Path, shards: usize, checkpoint_every_ms: usize) -> String {
+    written(folder, &format!("shards = {shards}\ncheckpoint_every_ms = {checkpoint_every_ms}\n"))
+}
+
+/// A configuration beside the data.
+pub(crate) fn written(folder: &Path, text: &str) -> String {
     let path = folder.join("purser.toml");
-    let text = format!("shards = {shards}\ncheckpoint_every_ms = {checkpoint_every_ms}\n");
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
 }

@@ -78,7 +78,7 @@ impl StoreThreads {
             tracing::warn!("`purser backup` cannot reach this server: {}", chain(error));
         }
         self.hand_out(&mut recovery, &loaders, &to_keeper);
-        let Recovery { writer, keeper, history, .. } = recovery;
+        let Recovery { writer, keeper, history, tails, .. } = recovery;
         let keeping = Keeping {
             keeper,
             history: Arc::clone(&history),
@@ -86,6 +86,11 @@ impl StoreThreads {
             shards: self.signals.clone(),
             clock: Arc::clone(&self.context.clock),
             timing: self.context.config.timing(),
+            old_ends: tails
+                .iter()
+                .map(|tail| tail.next)
+                .filter(|end| usize::from(end.log()) >= self.signals.len())
+                .collect(),
             written: Arc::clone(&written),
         };
         let look_up = |jobs: Receiver<Job>| {
@@ -244,4 +249,3 @@ fn announce(config: &Config) {
     );
     let _ = out.flush();
 }
-

@@ -9,16 +9,23 @@ use purser::domain::command::Request;
 use purser::domain::outcome::Outcome;
 use purser::domain::time::Timestamp;
 use purser::engine::batch::BatchNo;
+use purser::engine::clock::ManualClock;
 use purser::engine::committer::{self, Submission};
-use purser::engine::peers::PeerMessage;
-use purser::engine::shard::{Shard, ShardSignal};
+use purser::engine::loader::{self, Loaders};
+use purser::engine::peers::{Forward, Inheritance, PeerMessage, Question};
+use purser::engine::shard::Shard;
+use purser::engine::signal::ShardSignal;
 use purser::engine::{Replies, ReplyTo};
+use purser::store::Journal as _;
+use purser::store::history::History;
 use purser::store::memory::MemoryJournal;
+use purser::store::tail::TailRecords;
 use purser::store::writer::{JournalWriter, Tail};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 const SYNC: Duration = Duration::from_millis(50);
@@ -79,20 +86,40 @@ async fn charge_in_bursts() -> (Vec<Outcome>, u64) {
     let signals = vec![Arc::clone(&signal)];
     let committer = std::thread::spawn({
         let (journal, signals) = (journal.clone(), signals.clone());
-        move || committer::run(JournalWriter::new(journal, Vec::new()), &submissions, &signals)
+        let writer = JournalWriter::new(journal, Vec::new());
+        move || committer::run(writer, &submissions, &signals, &AtomicU64::new(0))
     });
-    let shard = Shard::new(0, Config::default().engine(), &signals, submit.clone()).unwrap();
+    let now = Timestamp::from_millis(1_700_000_000_000);
+    let clock = Arc::new(ManualClock::at(now));
+    let settings = Config::default().engine();
+    let shard = Shard::new(0, settings, clock, &signals, submit.clone()).unwrap();
     let answers = Rc::new(Answers::default());
     let replies: Rc<dyn Replies> = Rc::<Answers>::clone(&answers);
     shard.connect(replies);
     actix_rt::spawn(Rc::clone(&shard).run());
-    let (tail, wallets) = (Tail::empty(0), Vec::new());
-    signal.send(PeerMessage::Recovered { tail, wallets, ready: Box::new(|| ()) });
+    let (is_ready, ready) = tokio::sync::oneshot::channel();
+    let history = Arc::new(History::of_journal(journal.reader(), TailRecords::default()));
+    let (urgent, jobs) = crossbeam::channel::unbounded();
+    let loader = std::thread::spawn({
+        let (history, signals) = (Arc::clone(&history), signals.clone());
+        move || loader::run(&history, &jobs, &signals)
+    });
+    let loaders = Loaders { patient: urgent.clone(), urgent };
+    signal.send(PeerMessage::Recovered(Box::new(Inheritance {
+        tail: Tail::empty(0),
+        changed: Vec::new(),
+        wallets: 0,
+        history,
+        loaders: loaders.clone(),
+        keeper: crossbeam::channel::unbounded().0,
+        ready: Box::new(move || is_ready.send(()).unwrap()),
+    })));
+    ready.await.unwrap();
     let (rules, mut next) = (request::Rules::default(), 0);
     let mut ask = |line: &str| {
         let reply_to = ReplyTo { shard: 0, connection: 1, request: next };
-        let now = Timestamp::from_millis(1_700_000_000_000);
-        shard.dispatch(parse(line, &rules), reply_to, now);
+        let question = Question::Request(parse(line, &rules));
+        shard.dispatch(Forward { question, reply_to, now });
         next += 1;
     };
     for wallet in 0..WALLETS {
@@ -109,6 +136,8 @@ async fn charge_in_bursts() -> (Vec<Outcome>, u64) {
         tokio::time::sleep(GAP).await;
     }
     submit.send(Submission::Stop).unwrap();
+    loaders.stop();
+    loader.join().unwrap().unwrap();
     committer.join().unwrap().unwrap();
     (answers.sent.take(), journal.syncs())
 }

@@ -94,6 +94,9 @@ pub struct Keeping {
     pub clock: Arc<dyn Clock>,
     /// When it does what.
     pub timing: Timing,
+    /// The ends of logs that no shard writes any more: there were more shards before. Each checkpoint
+    /// has all of them.
+    pub old_ends: Vec<Position>,
     /// How many bytes the committer has written to the journal.
     pub written: Arc<AtomicU64>,
 }
@@ -145,7 +148,8 @@ impl Keeping {
                 }
                 self.tidy()?;
                 self.back_up(asked);
-                (era, last, written, hurry, is_new) = (era.next(), Instant::now(), now, false, false);
+                (era, last, written, hurry, is_new) =
+                    (era.next(), Instant::now(), now, false, false);
                 sweep = Sweep::default();
             }
         }
@@ -183,12 +187,13 @@ impl Keeping {
             let has_begun = progress.begun.len() == self.shards.len();
             let afters = progress.begun.iter().map(|(shard, _, after)| (*shard, *after));
             if has_begun && !progress.is_archived && self.are_safe(afters) {
-                self.keeper.archive(&ends(&progress))?;
+                self.keeper.archive(&self.ends(&progress))?;
                 self.history.show(self.keeper.view());
                 progress.is_archived = true;
             }
         }
-        self.keeper.commit(&ends(&progress), progress.wallets, self.clock.now())?;
+        let ends = self.ends(&progress);
+        self.keeper.commit(&ends, progress.wallets, self.clock.now())?;
         self.keeper.apply()?;
         for shard in &self.shards {
             shard.send(PeerMessage::Kept(era, self.keeper.view()));
@@ -205,6 +210,12 @@ impl Keeping {
         progress.is_archived
             && progress.saved.len() == self.shards.len()
             && self.are_safe(progress.saved.iter().copied())
+    }
+
+    /// Where each log ends with the era.
+    fn ends(&self, progress: &Progress) -> Vec<Position> {
+        let of_shards = progress.begun.iter().map(|(_, end, _)| *end);
+        of_shards.chain(self.old_ends.iter().copied()).collect()
     }
 
     fn are_safe(&self, mut batches: impl Iterator<Item = (u8, BatchNo)>) -> bool {
@@ -226,7 +237,10 @@ impl Keeping {
         let now = self.clock.now();
         let keep_since = Span::from_millis(self.timing.remembered.millis().saturating_neg());
         let archive = self.keeper.archive_mut();
-        let merged = archive.merge()?;
+        let mut merged = false;
+        while archive.merge()? {
+            merged = true;
+        }
         let retired = archive.retire(now, now.after(keep_since))?;
         if merged || retired > 0 {
             self.history.show(self.keeper.view());
@@ -251,10 +265,6 @@ fn gauge(name: &'static str, value: u64) {
     let kilo = u32::try_from(value / 1_024).map_or(f64::MAX, f64::from);
     let rest = u32::try_from(value % 1_024).map_or(0.0, f64::from);
     metrics::gauge!(name).set(kilo.mul_add(1_024.0, rest));
-}
-
-fn ends(progress: &Progress) -> Vec<Position> {
-    progress.begun.iter().map(|(_, end, _)| *end).collect()
 }
 
 /// A walk over the timers that are due. What it wakes gets a new timer with the next checkpoint, so

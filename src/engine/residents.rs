@@ -134,18 +134,17 @@ impl Shard {
         };
         let mut tasks = tasks.into_iter().peekable();
         let is_saved = found.as_ref().is_none_or(|taken| taken.is_saved);
-        let live = match found {
-            Some(taken) => LiveWallet::taken_up(wallet.clone(), taken),
-            None => {
-                // Nobody but its opening can do anything with a wallet that is not there.
-                while let Some(task) = tasks.next_if(|task| !opens(task)) {
-                    self.refuse(task);
-                }
-                if tasks.peek().is_none() {
-                    return;
-                }
-                LiveWallet::unopened(wallet.clone())
+        let live = if let Some(taken) = found {
+            LiveWallet::taken_up(wallet.clone(), taken)
+        } else {
+            // Nobody but its opening can do anything with a wallet that is not there.
+            while let Some(task) = tasks.next_if(|task| !opens(task)) {
+                self.refuse(&task);
             }
+            if tasks.peek().is_none() {
+                return;
+            }
+            LiveWallet::unopened(wallet.clone())
         };
         let standing = Rc::new(Standing::default());
         standing.used.set(self.clock.now());
@@ -159,9 +158,9 @@ impl Shard {
     }
 
     /// Answers a task of a wallet that does not exist.
-    fn refuse(&self, task: Task) {
+    fn refuse(&self, task: &Task) {
         if let Task::Ask(Forward { reply_to, .. }) = task {
-            self.deliver(reply_to, Outcome::Refused(Refusal::NoWallet), BatchNo::NONE);
+            self.deliver(*reply_to, Outcome::Refused(Refusal::NoWallet), BatchNo::NONE);
         }
     }
 

@@ -16,7 +16,7 @@ use super::peers::{Forward, Question};
 use super::shard::Shard;
 use super::{ReplyTo, die};
 use crate::domain::command::Request;
-use crate::domain::id::OpId;
+use crate::domain::id::{OpId, WalletId};
 use crate::domain::ledger::LedgerQuery;
 use crate::domain::outcome::{Outcome, Refusal};
 use crate::domain::time::Timestamp;
@@ -86,20 +86,20 @@ impl WalletActor {
     }
 
     /// Does a task; gives it back when it has to wait.
-    fn perform(&mut self, task: Task) -> Result<(), (Task, Wait)> {
+    fn perform(&mut self, task: Task) -> Option<(Task, Wait)> {
         let now = match &task {
             Task::Ask(asked) => asked.now,
             Task::Settle(now) => *now,
         };
         if !self.settle_due(now) {
-            return Err((task, Wait::Due));
+            return Some((task, Wait::Due));
         }
         match task {
             Task::Ask(Forward { question: Question::Request(request), reply_to, now }) => {
                 if self.recall(&request) {
                     let question = Question::Request(request);
                     let task = Task::Ask(Forward { question, reply_to, now });
-                    return Err((task, Wait::Recall));
+                    return Some((task, Wait::Recall));
                 }
                 self.execute(&request, reply_to, now);
             }
@@ -110,7 +110,7 @@ impl WalletActor {
         }
         self.recalled.clear();
         self.standing.end();
-        Ok(())
+        None
     }
 
     /// Makes happen what is due, a slice of it; answers whether nothing more is due.
@@ -167,12 +167,7 @@ impl WalletActor {
     }
 
     /// Has the loader read a page of the ledger, once the wallet's last record is safe.
-    fn read_ledger(
-        &self,
-        wallet: crate::domain::id::WalletId,
-        query: Box<LedgerQuery>,
-        reply_to: ReplyTo,
-    ) {
+    fn read_ledger(&self, wallet: WalletId, query: Box<LedgerQuery>, reply_to: ReplyTo) {
         if self.live.wallet().is_none() {
             let refused = Outcome::Refused(Refusal::NoWallet);
             return self.shard.deliver(reply_to, refused, BatchNo::NONE);
@@ -190,7 +185,7 @@ impl WalletActor {
     /// Does what waits, as far as it can.
     fn go_on(&mut self, context: &mut Context<Self>) {
         while let Some(task) = self.waiting.pop_front() {
-            if let Err((task, wait)) = self.perform(task) {
+            if let Some((task, wait)) = self.perform(task) {
                 self.wait(task, &wait, context);
                 break;
             }
@@ -228,7 +223,7 @@ impl Handler<Task> for WalletActor {
             self.waiting.push_back(task);
             return;
         }
-        if let Err((task, wait)) = self.perform(task) {
+        if let Some((task, wait)) = self.perform(task) {
             self.wait(task, &wait, context);
         }
         self.shard.wake();

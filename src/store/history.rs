@@ -4,6 +4,7 @@
 //! Every method may be called from any thread, and reads the disk.
 
 use super::archive::{OpKey, Secret, View};
+use super::memory_state::MemoryState;
 use super::state::{self, State, Table};
 use super::tail::TailRecords;
 use super::{JournalReader, StoreError};
@@ -61,6 +62,12 @@ impl History {
         secret: Secret,
     ) -> Self {
         Self { state, journal, archive: RwLock::new(archive), tail: Mutex::new(tail), secret }
+    }
+
+    /// The history of a journal that no checkpoint was ever made of.
+    pub fn of_journal(journal: Arc<dyn JournalReader>, tail: TailRecords) -> Self {
+        let state = Arc::new(MemoryState::default());
+        Self::new(state, journal, Arc::default(), tail, Secret::new([0; 16]))
     }
 
     /// The archive as it is now.
@@ -147,11 +154,7 @@ impl History {
 
     /// The records of a wallet in the archive that carry an operation's id or refer to it, by their
     /// number.
-    fn filed(
-        &self,
-        wallet: &WalletId,
-        op: &OpId,
-    ) -> Result<BTreeMap<u64, Record>, StoreError> {
+    fn filed(&self, wallet: &WalletId, op: &OpId) -> Result<BTreeMap<u64, Record>, StoreError> {
         let (archive, key) = (self.archive(), self.key(wallet, op));
         if !archive.may_have(key) {
             return Ok(BTreeMap::new());
@@ -261,7 +264,8 @@ impl History {
                 for part in 1..parts {
                     let next = self.journal.value_at(first.plus(u64::from(part)))?;
                     let Some((_, bytes)) = next else { return Ok(None) };
-                    let value = value::decode(&bytes).map_err(|error| damaged(error.to_string()))?;
+                    let value =
+                        value::decode(&bytes).map_err(|error| damaged(error.to_string()))?;
                     body.extend_from_slice(value.body);
                 }
             }

@@ -255,15 +255,6 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// An error of the operating system.
-    pub(crate) fn io(
-        action: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io { action, path, source }
-    }
-
     /// A file of the archive is damaged.
     fn archive(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::Archive { path: path.into(), reason: reason.into() }
@@ -272,5 +263,14 @@ impl StoreError {
     /// An index of the archive is damaged.
     fn index(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::Index { path: path.into(), reason: reason.into() }
+    }
+
+    /// An error of the operating system.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
     }
 }

@@ -304,6 +304,7 @@ impl Reader {
                 self.end_log()?;
             }
         }
+        self.recovered.tails.sort_unstable_by_key(|tail| tail.next);
         Ok(())
     }
 

@@ -124,7 +124,10 @@ impl<'a> Reader<'a> {
     }
 
     fn damaged(&self) -> StoreError {
-        StoreError::DamagedFile { path: self.path.to_owned(), reason: "it is cut or changed".into() }
+        StoreError::DamagedFile {
+            path: self.path.to_owned(),
+            reason: "it is cut or changed".into(),
+        }
     }
 
     /// Gives every row to `visit`; answers how many they are.
@@ -193,7 +196,9 @@ mod tests {
 
     fn write(path: &Path) {
         let mut file = RedoWriter::create(path).unwrap();
-        rows().iter().for_each(|row| file.add(row).unwrap());
+        for row in rows() {
+            file.add(&row).unwrap();
+        }
         file.finish().unwrap();
     }
 

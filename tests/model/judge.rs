@@ -5,6 +5,7 @@ use super::{Answer, Deed, Grant, Hold, Judged, Model, answer, sum};
 use purser::domain::amount::Amount;
 use purser::domain::command::{Command, Expiry, GrantKind, Overage, TopUp};
 use purser::domain::time::Span;
+use std::collections::BTreeMap;
 
 fn no<T>(word: &str) -> Result<T, Answer> {
     Err(answer(word))
@@ -295,7 +296,7 @@ impl Model {
         }
         let (split, mut skip, burned_at) = (split.clone(), *refunded, *at);
         *refunded += amount;
-        let (mut left, mut repaid) = (amount, 0);
+        let (mut left, mut repaid, mut heirs) = (amount, 0, BTreeMap::new());
         for (from, burned) in split.into_iter().rev() {
             let part = (burned - skip).max(0).min(left);
             skip = (skip - burned).max(0);
@@ -308,11 +309,11 @@ impl Model {
             }
             let g = match from {
                 Some(g) if self.grants[g].lives(now) => g,
-                Some(g) => {
+                Some(g) => *heirs.entry(g).or_insert_with(|| {
                     let Grant { kind, priority, ends, .. } = self.grants[g].clone();
                     let ends = ends.map(|ends| now + (ends - burned_at).max(0));
                     self.grant(id, kind, priority, ends)
-                }
+                }),
                 None => self.grant(id, GrantKind::Paid, 30, None),
             };
             self.grants[g].free += part - debt;

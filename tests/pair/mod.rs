@@ -21,6 +21,7 @@ use purser::domain::rules::Rules;
 use purser::domain::time::{Span, Timestamp};
 use purser::domain::wallet::Wallet;
 use purser::engine::live_wallet::{LiveWallet, Records};
+use purser::store::history::{Kept, TakenUp};
 use std::collections::BTreeMap;
 
 /// Keeps every record, and the books that follow from it.
@@ -142,7 +143,8 @@ impl Pair {
         self.forget(usize::MAX);
         let last = Position::new(0, u64::try_from(self.tape.events.len()).expect("few"));
         let (id, wallet) = (self.live.id().clone(), self.wallet().clone());
-        let taken = Snapshot::of(&id, &wallet, last, on_pages);
+        let deadline = wallet.next_deadline(&self.rules);
+        let taken = Snapshot::of(&id, &wallet, last, deadline, on_pages);
         let read = snapshot::decode(&snapshot::encode(&taken).expect("it fits"));
         let mut holds = Vec::new();
         for page in wallet.holds().pages().into_iter().filter(|_| on_pages) {
@@ -152,7 +154,8 @@ impl Pair {
         }
         let restored = read.expect("it is sound").restore(holds).expect("it was a wallet");
         assert_eq!(restored, wallet);
-        self.live = LiveWallet::recovered(id, restored, last);
+        let (kept, is_saved) = (Kept::default(), true);
+        self.live = LiveWallet::taken_up(id, TakenUp { wallet: restored, last, kept, is_saved });
     }
 
     /// The archive has taken in all so far, and the wallet forgets.

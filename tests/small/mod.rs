@@ -11,7 +11,8 @@ use purser::domain::time::Timestamp;
 use purser::domain::wallet::Wallet;
 use purser::engine::batch::FillingBatch;
 use purser::engine::live_wallet::LiveWallet;
-use purser::store::recovery::{Loss, Recovered, recover};
+use purser::store::history::History;
+use purser::store::recovery::{Loss, Recovered, Start, recover};
 use purser::store::writer::{JournalWriter, Tail};
 use purser::store::{Journal, StoreError};
 use std::collections::BTreeMap;
@@ -19,14 +20,22 @@ use std::collections::BTreeMap;
 /// The wallets that a journal comes to.
 pub(crate) type State = BTreeMap<String, Wallet>;
 
-pub(crate) fn state(recovered: Recovered) -> State {
-    let wallets = recovered.wallets.into_iter();
-    wallets.map(|(id, found)| (id.as_str().to_owned(), found.wallet)).collect()
+/// Takes up every wallet of what was recovered.
+pub(crate) fn state(journal: &dyn Journal, recovered: Recovered) -> Result<State, StoreError> {
+    let wallets: Vec<_> = recovered.tail.wallets().map(|(wallet, _)| wallet.clone()).collect();
+    let history = History::of_journal(journal.reader(), recovered.tail);
+    let mut state = State::new();
+    for wallet in wallets {
+        let found = history.take_up(&wallet)?.expect("it has records");
+        state.insert(wallet.to_string(), found.wallet);
+    }
+    Ok(state)
 }
 
 /// What a start makes of a journal.
 pub(crate) fn read(journal: &mut dyn Journal, loss: Loss) -> Result<State, StoreError> {
-    recover(journal, loss).map(state)
+    let recovered = recover(journal, &Start::BEGINNING, loss)?;
+    state(journal, recovered)
 }
 
 fn grains(amount: i128) -> Amount {

@@ -4,7 +4,7 @@ use crate::small::{State, begins_record, fill, read, state};
 use purser::codec::record::Position;
 use purser::codec::value::{self, Content};
 use purser::store::memory::{CrashImage, MemoryJournal};
-use purser::store::recovery::{Loss, recover};
+use purser::store::recovery::{Loss, Start, recover};
 use purser::store::writer::Tail;
 use purser::store::{Journal, Mark, StoreError};
 
@@ -195,7 +195,8 @@ fn a_torn_end_leaves_whole_records_and_where_to_go_on() {
         let whole = sample.values.get(count).is_none_or(|(_, value)| begins_record(value));
         let start = if whole { count } else { start_of(&sample, count) };
         let mut journal = copy(&sample.values[..count], &sample.marks[start - 1..start]);
-        let recovered = recover(&mut journal, Loss::Refuse).expect("nobody was told of the rest");
+        let recovered = recover(&mut journal, &Start::BEGINNING, Loss::Refuse)
+            .expect("nobody was told of the rest");
         let next = sample.values[start - 1].0.plus(
             match value::decode(&sample.values[start - 1].1).expect("it is sound").content {
                 Content::Whole { records } => u64::from(records),
@@ -205,7 +206,8 @@ fn a_torn_end_leaves_whole_records_and_where_to_go_on() {
         let chain = sample.marks[start - 1].chain;
         assert_eq!(recovered.tails, [Tail { next, chain }], "after {count} values");
         assert_eq!(journal.values(), sample.values[..start], "after {count} values");
-        assert_eq!(state(recovered), sample.states[start]);
+        let state = state(&journal, recovered).expect("it is sound");
+        assert_eq!(state, sample.states[start]);
     }
 }
 

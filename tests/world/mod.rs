@@ -1,20 +1,22 @@
 //! A small world around the journal: wallets, clients that retry, shards with their batches, a disk
-//! that fails and a machine that crashes, all driven by one number.
+//! that fails, checkpoints, and a machine that crashes, all driven by one number.
 
+mod keeping;
+use self::keeping::{Store, check_acknowledged};
 use crate::model::asks::{Asker, Dice, opening, random};
 use crate::model::told::{figures, told};
 use crate::model::{Answer, Model};
 use purser::codec::record::Position;
 use purser::domain::command::{Command, Request};
 use purser::domain::id::WalletId;
+use purser::domain::memory::Era;
 use purser::domain::outcome::Outcome;
 use purser::domain::rules::Rules;
 use purser::domain::time::Timestamp;
-use purser::domain::wallet::Wallet;
 use purser::engine::batch::{BatchNo, FillingBatch, SealedBatch};
-use purser::engine::live_wallet::LiveWallet;
+use purser::engine::live_wallet::{LiveWallet, Records as _};
 use purser::store::memory::{CrashImage, Fault, MemoryJournal};
-use purser::store::recovery::{Loss, Recovered, recover};
+use purser::store::recovery::{Loss, Recovered, Start, recover};
 use purser::store::writer::{JournalWriter, Tail};
 use purser::store::{Journal, Mark, StoreError};
 use std::collections::{BTreeMap, VecDeque};
@@ -35,6 +37,8 @@ struct Account {
     /// What was acknowledged, and the first answer.
     acknowledged: BTreeMap<String, (Request, Answer)>,
     safe_seq: u64,
+    /// The era of its last change since it was taken up, if no checkpoint has that.
+    changed: Option<Era>,
     /// Sent, and never answered.
     unanswered: VecDeque<Request>,
 }
@@ -52,6 +56,7 @@ struct Shard {
     filling: FillingBatch,
     sealed: VecDeque<SealedBatch>,
     waiting: VecDeque<Waiting>,
+    durable: BatchNo,
 }
 
 /// What happened in a run, to see that it was worth it.
@@ -65,6 +70,10 @@ pub(crate) struct Seen {
     pub(crate) failed_syncs: u64,
     pub(crate) short_writes: u64,
     pub(crate) retries_counted_before: u64,
+    pub(crate) checkpoints: u64,
+    pub(crate) crashed_checkpoints: u64,
+    pub(crate) recalled: u64,
+    pub(crate) passivated: u64,
 }
 
 impl Seen {
@@ -77,13 +86,19 @@ impl Seen {
         self.failed_syncs += other.failed_syncs;
         self.short_writes += other.short_writes;
         self.retries_counted_before += other.retries_counted_before;
+        self.checkpoints += other.checkpoints;
+        self.crashed_checkpoints += other.crashed_checkpoints;
+        self.recalled += other.recalled;
+        self.passivated += other.passivated;
     }
 
     /// Whether everything happened that the test is about.
     pub(crate) fn is_worth_it(self) -> bool {
         let counts = [self.crashes, self.lost, self.survived_unanswered, self.cut_tails];
         let faults = [self.failed_syncs, self.short_writes, self.retries_counted_before];
-        counts.iter().chain(&faults).chain([&self.acknowledged]).all(|&count| count > 0)
+        let kept = [self.checkpoints, self.crashed_checkpoints, self.recalled, self.passivated];
+        let counts = counts.iter().chain(&faults).chain(&kept).chain([&self.acknowledged]);
+        counts.into_iter().all(|&count| count > 0)
     }
 }
 
@@ -91,6 +106,7 @@ pub(crate) struct World {
     random: Box<dyn FnMut() -> u64>,
     disk: MemoryJournal,
     writer: JournalWriter<MemoryJournal>,
+    store: Store,
     accounts: Vec<Account>,
     shards: Vec<Shard>,
     rules: Rules,
@@ -121,6 +137,7 @@ impl World {
                 batch: BatchNo::NONE,
                 acknowledged: BTreeMap::new(),
                 safe_seq: 0,
+                changed: None,
                 unanswered: VecDeque::new(),
             }
         });
@@ -128,6 +145,7 @@ impl World {
         let mut world = Self {
             writer: JournalWriter::new(disk.clone(), Vec::new()),
             random: Box::new(random),
+            store: Store::new(&disk),
             disk,
             accounts,
             shards: Vec::new(),
@@ -172,6 +190,11 @@ impl World {
             }
             _ => self.now += 30,
         }
+        match self.roll(8) {
+            0..=2 => self.go_on_with_checkpoint(),
+            3 => self.passivate(),
+            _ => {}
+        }
     }
 
     fn shard_of(&self, account: usize) -> usize {
@@ -207,10 +230,15 @@ impl World {
         let (now, shard) = (Timestamp::from_millis(self.now), self.shard_of(index));
         let shard = &mut self.shards[shard];
         let account = &mut self.accounts[index];
+        let before = shard.filling.next();
         let settle = account.live.settle_due(now, &self.rules, 1_000, &mut shard.filling);
         assert!(settle.expect("what is due fits"), "so few deadlines are settled at once");
+        self.seen.recalled += self.store.tell(&mut account.live, &request);
         let executed = account.live.execute(&request, now, &self.rules, &mut shard.filling);
         let executed = executed.expect("what was judged fits");
+        if shard.filling.next() != before {
+            account.changed = Some(shard.filling.era());
+        }
         let wallet = account.live.wallet().expect("it is open");
         let answer = if opens {
             assert!(matches!(executed.outcome, Outcome::Wallet(_)), "opened, perhaps again");
@@ -293,6 +321,7 @@ impl World {
     /// Everything that waited for this batch leaves.
     fn acknowledge(&mut self, shard: usize, durable: BatchNo) {
         let shard = &mut self.shards[shard];
+        shard.durable = shard.durable.max(durable);
         let (ready, waiting) = shard.waiting.drain(..).partition(|wait| wait.after <= durable);
         shard.waiting = waiting;
         let ready: VecDeque<Waiting> = ready;
@@ -338,6 +367,8 @@ impl World {
             }
         }
         self.disk = disk;
+        let unsynced = self.below(9);
+        self.seen.crashed_checkpoints += u64::from(self.store.crash(&self.disk, unsynced));
         self.start();
     }
 
@@ -380,12 +411,15 @@ impl World {
     /// The process starts on what is on the disk.
     fn start(&mut self) {
         let marks = self.disk.marks().expect("memory");
+        let anchors = self.store.anchors();
+        let start = Start { anchors: &anchors, base: &|wallet| self.store.kept_seq(wallet) };
         let recovered =
-            recover(&mut self.disk, Loss::Refuse).expect("nothing acknowledged is gone");
-        let again = recover(&mut self.disk, Loss::Refuse).expect("recovery leaves it in order");
+            recover(&mut self.disk, &start, Loss::Refuse).expect("nothing acknowledged is gone");
+        let again = recover(&mut self.disk, &start, Loss::Refuse).expect("it is in order now");
         let cut_to_nothing = |tail: &&Tail| **tail != Tail::empty(tail.next.log());
         let tails = recovered.tails.iter().filter(cut_to_nothing);
-        assert!(tails.eq(&again.tails) && again.records == recovered.records);
+        let tails_again = again.tails.iter().filter(cut_to_nothing);
+        assert!(tails.eq(tails_again) && again.records == recovered.records);
         assert_eq!(again.dropped, Vec::<String>::new());
         self.seen.cut_tails += u64::try_from(recovered.dropped.len()).expect("few");
         let tail = |log: u8| {
@@ -403,8 +437,11 @@ impl World {
             filling: FillingBatch::after(tail(log)),
             sealed: VecDeque::new(),
             waiting: VecDeque::new(),
+            durable: BatchNo::NONE,
         };
         self.shards = (0..count).map(shard).collect();
+        let old = recovered.tails.iter().map(|tail| tail.next);
+        self.store.old_ends = old.filter(|end| end.log() >= count).collect();
         self.safe = recovered.tails.iter().map(|tail| (tail.next.log(), *tail)).collect();
         for (log, marks) in &mut self.marks {
             marks.retain(|mark| mark.last < tail(*log).next);
@@ -417,12 +454,14 @@ impl World {
     }
 
     /// Checks every wallet against what its clients know, and goes on with it.
-    fn take_up(&mut self, mut recovered: Recovered) {
+    fn take_up(&mut self, recovered: Recovered) {
+        self.store.recovered(&self.disk, recovered.tail);
         for account in &mut self.accounts {
             account.batch = BatchNo::NONE;
-            let Some(found) = recovered.wallets.remove(&account.id) else {
+            let Some(found) = self.store.take_up(&account.id) else {
                 assert_eq!(account.safe_seq, 0, "an acknowledged wallet is gone");
                 account.live = LiveWallet::unopened(account.id.clone());
+                account.changed = None;
                 account.models.clear();
                 continue;
             };
@@ -434,10 +473,10 @@ impl World {
             let (_, model) = account.models.last_key_value().expect("the model was there");
             account.model = model.clone();
             account.safe_seq = seq;
-            check_acknowledged(account, &found.wallet, self.now);
-            account.live = LiveWallet::recovered(account.id.clone(), found.wallet, found.last);
+            account.changed = (!found.is_saved).then(Era::default);
+            account.live = LiveWallet::taken_up(account.id.clone(), found);
+            check_acknowledged(account, &self.store, self.now);
         }
-        assert!(recovered.wallets.is_empty(), "wallets that nobody opened");
     }
 
     /// A clean stop: everything is asked and committed. All must be there at the next start.
@@ -448,6 +487,7 @@ impl World {
         }
         let before: Vec<_> = self.accounts.iter().map(|a| a.live.wallet().cloned()).collect();
         self.disk = self.disk.crash(CrashImage::default());
+        self.store.crash(&self.disk, 0);
         self.start();
         let after: Vec<_> = self.accounts.iter().map(|a| a.live.wallet().cloned()).collect();
         assert_eq!(before, after, "recovery and live traffic come to the same wallets");
@@ -472,21 +512,5 @@ impl World {
             }
         }
         Ok(())
-    }
-}
-
-/// Every acknowledged operation is there and answers with the first receipt.
-fn check_acknowledged(account: &Account, wallet: &Wallet, now: i64) {
-    let now = Timestamp::from_millis(now);
-    for (id, (request, first)) in &account.acknowledged {
-        let remembered = wallet.memory().get(request.id.as_ref().expect("it has one"));
-        assert!(remembered.is_some(), "acknowledged and forgotten: {id}");
-        let verdict = Wallet::decide(Some(wallet), request, now, &Rules::default());
-        let purser::domain::Verdict::Answer(outcome) = verdict else {
-            panic!("acknowledged and done again: {id}");
-        };
-        let again = told(&outcome);
-        assert!(again.replayed, "{id}: {again:?}");
-        assert_eq!(Answer { replayed: false, state: None, ..again }, *first, "{id}");
     }
 }

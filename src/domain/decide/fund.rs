@@ -115,7 +115,8 @@ pub(super) fn refund(
     }
     let op = request.id.as_ref().ok_or(Refusal::NoOp)?;
     let burned_at = remembered.at;
-    let mut refund = Refund { draft: Draft::new(wallet), grants: Vec::new(), wallet, op, now };
+    let (draft, grants, heirs) = (Draft::new(wallet), Vec::new(), Vec::new());
+    let mut refund = Refund { draft, grants, heirs, wallet, op, now };
     let slices = spend.slices.iter().rev().map(|(terms, amount)| (Some(terms), *amount));
     let mut skip = spend.refunded;
     let mut left = amount;
@@ -139,6 +140,9 @@ struct Refund<'w> {
     draft: Draft<'w>,
     /// The grants that it makes, or brings back to life.
     grants: Vec<Arc<GrantTerms>>,
+    /// Grants that are gone, and which of the new ones stands for each: a grant may have burned in
+    /// several parts, and comes back as one.
+    heirs: Vec<(GrantNo, GrantNo)>,
     wallet: &'w Wallet,
     op: &'w OpId,
     now: Timestamp,
@@ -176,6 +180,9 @@ impl Refund<'_> {
                 }
                 _ => {}
             }
+            if let Some((_, heir)) = self.heirs.iter().find(|(gone, _)| *gone == terms.number) {
+                return *heir;
+            }
         }
         let made = self.grants.iter().filter(|grant| grant.number.0 >= self.wallet.next_grant);
         let made = u32::try_from(made.count()).unwrap_or(u32::MAX);
@@ -190,6 +197,7 @@ impl Refund<'_> {
                 .and_then(|terms| terms.expires_at)
                 .map(|end| self.now.after(end.since(burned_at))),
         }));
+        self.heirs.extend(terms.map(|terms| (terms.number, number)));
         number
     }
 }

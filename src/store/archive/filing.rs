@@ -5,6 +5,7 @@ use super::super::StoreError;
 use super::filter::Filter;
 use super::folder::{FileKind, Folder};
 use super::follow::Follower;
+use super::footer::Footer;
 use super::index::{Index, IndexWriter};
 use super::key::{OpKey, Secret};
 use super::page::Entry;
@@ -12,10 +13,16 @@ use super::segment::Segment;
 use crate::codec::record::{Position, Record};
 use hashbrown::HashMap;
 
+/// So many records are filed at a time when an index is made again: a merged segment may have more
+/// than there is memory for.
+const RECORDS_MAX: u64 = if cfg!(test) { 50 } else { 2_000_000 };
+
 /// The entries of a segment in the making.
 #[derive(Debug)]
 pub(super) struct Filing {
     secret: Secret,
+    /// Which share of all keys is filed, and of how many.
+    share: (u64, u64),
     entries: Vec<Entry>,
     /// Of each wallet the number and the place of its last record.
     lasts: HashMap<OpKey, (u64, Position)>,
@@ -24,7 +31,13 @@ pub(super) struct Filing {
 impl Filing {
     /// Without entries.
     pub(super) fn new(secret: Secret) -> Self {
-        Self { secret, entries: Vec::new(), lasts: HashMap::new() }
+        Self { secret, share: (0, 1), entries: Vec::new(), lasts: HashMap::new() }
+    }
+
+    /// Whether a key is in the share that is filed.
+    fn has(&self, key: OpKey) -> bool {
+        let (share, shares) = self.share;
+        key.scaled(shares) == share
     }
 
     /// Files a record.
@@ -35,26 +48,47 @@ impl Filing {
             if let Some(id) = op
                 && !ops.iter().take(before).any(|earlier| *earlier == op)
             {
-                self.entries.push((OpKey::of(self.secret, wallet, id), position));
+                let key = OpKey::of(self.secret, wallet, id);
+                self.entries.extend(self.has(key).then_some((key, position)));
             }
         }
-        // A wallet's records may lie in several logs: only its own numbers say which is the last.
-        let last = self.lasts.entry(OpKey::of_wallet(self.secret, wallet)).or_default();
-        *last = (*last).max((*seq, position));
+        let key = OpKey::of_wallet(self.secret, wallet);
+        if self.has(key) {
+            // A wallet's records may lie in several logs: only its own numbers say which is last.
+            let last = self.lasts.entry(key).or_default();
+            *last = (*last).max((*seq, position));
+        }
+    }
+
+    /// Adds what was filed to an index, and begins with the next share of keys.
+    fn add_to(&mut self, index: &mut IndexWriter) -> Result<(), StoreError> {
+        let lasts = self.lasts.drain();
+        self.entries.extend(lasts.map(|(key, (_, position))| (key, position)));
+        self.entries.sort_unstable();
+        self.share.0 = self.share.0.saturating_add(1);
+        self.entries.drain(..).try_for_each(|entry| index.add(entry))
     }
 
     /// Writes the index of a segment.
     pub(super) fn write(
-        self,
+        mut self,
         folder: &Folder,
         segment: &Segment,
     ) -> Result<(Index, Filter), StoreError> {
-        let Self { secret, mut entries, lasts } = self;
-        entries.extend(lasts.into_iter().map(|(key, (_, position))| (key, position)));
-        entries.sort_unstable();
-        let mut writer = IndexWriter::new(folder, segment.footer.appends)?;
-        entries.into_iter().try_for_each(|entry| writer.add(entry))?;
-        writer.finish(segment.crc, secret)
+        let mut index = IndexWriter::new(folder, segment.footer.appends)?;
+        self.add_to(&mut index)?;
+        index.finish(segment.crc, self.secret)
+    }
+
+    /// Files all records of a segment.
+    fn file_all(&mut self, segment: &Segment) -> Result<(), StoreError> {
+        let mut follower = Follower::new(segment.footer.logs.iter().map(|row| row.start));
+        segment.each_value(&mut |value, bytes| {
+            let whole = follower.take(value, bytes).map_err(|broken| segment.damaged(&broken))?;
+            let Some(whole) = whole else { return Ok(()) };
+            let filed = whole.each(&mut |position, record| self.file(position, record));
+            filed.map_err(|broken| segment.damaged(&broken))
+        })
     }
 }
 
@@ -64,16 +98,16 @@ pub(super) fn rebuild(
     segment: &Segment,
     secret: Secret,
 ) -> Result<(Index, Filter), StoreError> {
-    let mut filing = Filing::new(secret);
-    let mut follower = Follower::new(segment.footer.logs.iter().map(|row| row.start));
-    segment.each_value(&mut |value, bytes| {
-        let whole = follower.take(value, bytes).map_err(|broken| segment.damaged(&broken))?;
-        let Some(whole) = whole else { return Ok(()) };
-        let filed = whole.each(&mut |position, record| filing.file(position, record));
-        filed.map_err(|broken| segment.damaged(&broken))
-    })?;
-    let built = filing.write(folder, segment)?;
-    folder.publish(segment.footer.appends, FileKind::Index)?;
+    let Footer { appends, records, .. } = segment.footer;
+    let shares = records.div_ceil(RECORDS_MAX).max(1);
+    let mut filing = Filing { share: (0, shares), ..Filing::new(secret) };
+    let mut index = IndexWriter::new(folder, appends)?;
+    for _ in 0..shares {
+        filing.file_all(segment)?;
+        filing.add_to(&mut index)?;
+    }
+    let built = index.finish(segment.crc, secret)?;
+    folder.publish(appends, FileKind::Index)?;
     folder.sync()?;
     Ok(built)
 }

@@ -58,8 +58,7 @@ impl Filter {
     /// The block of a key: keys in order have their blocks in order, and two neighbours become one
     /// when there are half as many.
     fn place(&self, key: OpKey) -> usize {
-        let scaled = u128::from(key.halves().0).saturating_mul(u128::from(self.len()));
-        usize::try_from(scaled >> 64).unwrap_or(usize::MAX)
+        narrow(key.scaled(self.len()))
     }
 
     /// The filter with half the blocks, if it can still be halved.
@@ -95,7 +94,7 @@ impl Filter {
     /// Writes it as it stands on disk.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         for Block(words) in &self.blocks {
-            words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+            out.extend(words.iter().flat_map(|word| word.to_le_bytes()));
         }
     }
 
@@ -176,7 +175,9 @@ mod tests {
         ) {
             let keys: Vec<_> = keys.into_iter().map(|key| OpKey(key & !1)).collect();
             let mut filter = Filter::for_ops(room);
-            keys.iter().for_each(|&key| filter.insert(key));
+            for &key in &keys {
+                filter.insert(key);
+            }
             let mut bytes = Vec::new();
             filter.encode(&mut bytes);
             prop_assert_eq!(Filter::decode(&bytes), Some(filter.clone()));

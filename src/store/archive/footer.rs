@@ -288,10 +288,11 @@ mod tests {
         ) {
             let _ = Footer::decode(&bytes, 16, 46);
             let mut bytes = bytes;
+            let at = |place: usize| usize::try_from(counts[place]).unwrap();
             if let Some(fields) = bytes.get_mut(48..56) {
                 fields[..4].copy_from_slice(&counts[0].to_le_bytes());
                 fields[4..].copy_from_slice(&counts[1].to_le_bytes());
-                bytes.resize(HEAD + counts[0] as usize * LOG + counts[1] as usize * BLOCK, 0xa5);
+                bytes.resize(HEAD + at(0) * LOG + at(1) * BLOCK, 0xa5);
             }
             let _ = Footer::decode(&bytes, 16, 46);
         }

@@ -28,7 +28,7 @@ use super::super::StoreError;
 use super::bytes::{narrow, next_u32, next_u64, wide};
 use super::filter::{self, Filter};
 use super::folder::{Appends, FileKind, Folder};
-use super::key::{OpKey, Secret};
+use super::key::{OpKey, Secret, scaled};
 use super::page::{self, ENTRIES_MAX, Entry, PAGE};
 use super::segment::Segment;
 use crate::codec::record::Position;
@@ -111,7 +111,7 @@ impl Index {
     fn first_page(&self, key: OpKey) -> Result<u64, StoreError> {
         // It is `low` or a page behind it, and before `high`.
         let (mut low, mut high) = (0, self.pages);
-        let mut guess = scaled(key.halves().0, self.pages);
+        let mut guess = key.scaled(self.pages);
         let mut guesses = 0;
         while high.saturating_sub(low) > 1 {
             guess = guess.clamp(low.saturating_add(1), high.saturating_sub(1));
@@ -152,12 +152,6 @@ impl Index {
             Err(error) => vec![Err(error)],
         })
     }
-}
-
-/// How far a share of all keys reaches in `pages`.
-fn scaled(share: u64, pages: u64) -> u64 {
-    let scaled = u128::from(share).saturating_mul(u128::from(pages)) >> 64;
-    u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
 /// The entries of a page, if it is sound.

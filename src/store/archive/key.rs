@@ -16,17 +16,13 @@ pub struct Secret {
 impl Secret {
     /// A secret of 16 random bytes.
     pub fn new(bytes: [u8; 16]) -> Self {
-        let both = u128::from_le_bytes(bytes).to_le_bytes();
-        let half =
-            |bytes: &[u8]| bytes.first_chunk::<8>().map_or(0, |half| u64::from_le_bytes(*half));
-        let (seed, salt) = both.split_at(8);
-        Self { seed: half(seed), salt: half(salt) }
+        let (seed, salt) = halves(u128::from_le_bytes(bytes));
+        Self { seed, salt }
     }
 
     /// What tells two secrets apart and gives neither away; an index made with another is useless.
     pub(super) fn check(self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.hash(&[b"purser index"]).to_le_bytes();
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        halves(self.hash(&[b"purser index"])).0
     }
 
     /// The hash of parts of text; no name holds the zero between them.
@@ -69,11 +65,25 @@ impl OpKey {
     }
 
     /// The half by which keys are sorted, and the other.
-    pub(super) const fn halves(self) -> (u64, u64) {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.0.to_be_bytes();
-        let high = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-        (high, u64::from_be_bytes([i, j, k, l, m, n, o, p]))
+    pub(super) fn halves(self) -> (u64, u64) {
+        halves(self.0)
     }
+
+    /// In which of so many equal ranges of keys it lies.
+    pub(super) fn scaled(self, ranges: u64) -> u64 {
+        scaled(self.halves().0, ranges)
+    }
+}
+
+/// How far an upper half reaches in so many equal ranges.
+pub(super) fn scaled(half: u64, ranges: u64) -> u64 {
+    halves(u128::from(half).saturating_mul(u128::from(ranges))).0
+}
+
+/// The upper 64 bits and the lower.
+fn halves(whole: u128) -> (u64, u64) {
+    let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default();
+    (half(whole >> 64), half(whole))
 }
 
 #[cfg(test)]

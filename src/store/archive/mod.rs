@@ -5,8 +5,8 @@
 //!
 //! | name | what |
 //! |---|---|
-//! | `<first>-<last>.seg` | values of those appends (see [`segment`]) |
-//! | `<first>-<last>.idx` | under which keys their records are filed (see [`index`]); made again from the segment when it is lost or damaged |
+//! | `<first>-<last>.seg` | values of those appends (layout in `segment.rs`) |
+//! | `<first>-<last>.idx` | under which keys their records are filed (layout in `index.rs`); made again from the segment when it is lost or damaged |
 //! | `*.new` | a file that was not completed; removed at the next start |
 //!
 //! Appends are counted from 1. A fresh segment is one append; neighbours are merged into one, and
@@ -124,14 +124,16 @@ impl Archive {
         Arc::clone(&self.view)
     }
 
-    /// How far each log is archived: where its next value goes, and the chain there.
+    /// How far each log is archived: where its next value goes, and the chain there. That the newest
+    /// segments were taken away shows only there: the journal then begins behind these ends.
     pub fn tails(&self) -> Vec<Tail> {
         self.view.parts.last().map(|part| part.segment.footer.ends().collect()).unwrap_or_default()
     }
 
     /// Takes values of whole records as a new segment; `fill` gives them in the order of positions
-    /// within each log. Those that the archive has are left out. They are safe on disk when this
-    /// returns; after an error the archive is as before.
+    /// within each log, best log by log, and all fragments of a record one behind the other. Those
+    /// that the archive has are left out. They are safe on disk when this returns; after an error
+    /// the archive is as before. Until it returns, some 50 bytes a record are in memory.
     pub fn append(&mut self, fill: &mut Fill<'_>) -> Result<Appended, StoreError> {
         let last = self.view.parts.last().map_or(0, |part| part.segment.footer.appends.last);
         let number = last.saturating_add(1);
@@ -151,7 +153,8 @@ impl Archive {
     }
 
     /// Merges some neighbours into one segment, if there are enough of about a size; whether it
-    /// did. After an error the archive is as before, or merged with files left to remove.
+    /// did. After an error the archive is as before, or merged with files left to remove. Those who
+    /// have an older view are not disturbed.
     pub fn merge(&mut self) -> Result<bool, StoreError> {
         let sizes: Vec<_> = self.view.parts.iter().map(|part| part.segment.bytes).collect();
         let Some(run) = merge::choose(&sizes, self.settings.segment_bytes_max) else {

@@ -29,8 +29,11 @@ const END_MAGIC: &[u8; 16] = b"purser seg. end\x01";
 const TRAILER: usize = 32;
 /// A block is closed when its values have that many bytes.
 const BLOCK_BYTES: usize = 64 * 1024;
-/// How hard zstd tries: the values are read back seldom, but all must be written.
-const LEVEL: i32 = 1;
+/// How hard zstd tries: 1 is a fifth faster, but makes 6 % more bytes.
+const LEVEL: i32 = 3;
+
+/// What values of a segment are given to.
+type VisitValue<'a> = dyn FnMut(&Value<'_>, &[u8]) -> Result<(), StoreError> + 'a;
 
 /// An open segment.
 #[derive(Debug)]
@@ -114,10 +117,7 @@ impl Segment {
     }
 
     /// Gives each value of the segment to `visit`, in the order of positions.
-    pub(super) fn each_value(
-        &self,
-        visit: &mut dyn FnMut(&Value<'_>, &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    pub(super) fn each_value(&self, visit: &mut VisitValue<'_>) -> Result<(), StoreError> {
         for block in &self.footer.blocks {
             let values = self.values(block)?;
             for value in Values::of(&values, block.first) {

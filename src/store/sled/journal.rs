@@ -110,7 +110,8 @@ impl Values {
 
     fn position(&self, key: &[u8]) -> Result<Position, StoreError> {
         let key = key.try_into();
-        let key = key.map_err(|_| super::failed(&self.path, "be read", &"a key has not 8 bytes"))?;
+        let key =
+            key.map_err(|_| super::failed(&self.path, "be read", &"a key has not 8 bytes"))?;
         Ok(Position(u64::from_be_bytes(key)))
     }
 
@@ -127,12 +128,7 @@ impl Values {
 }
 
 impl JournalReader for Values {
-    fn read(
-        &self,
-        from: Position,
-        to: Position,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), StoreError> {
+    fn read(&self, from: Position, to: Position, visit: &mut Visit<'_>) -> Result<(), StoreError> {
         self.each(self.tree.range(from.0.to_be_bytes()..to.0.to_be_bytes()), visit)
     }
 

@@ -75,7 +75,7 @@ fn a_crash_while_appending() {
 fn a_crash_while_merging() {
     let folder = tempfile::tempdir().unwrap();
     let mut archive = open(folder.path());
-    let world = archived(&mut archive, 32, 9, 20);
+    let world = archived(&mut archive, 32, 9, 8);
     check(&world, archive, |archive| assert!(archive.merge().unwrap()), 20);
 }
 
@@ -83,7 +83,7 @@ fn a_crash_while_merging() {
 fn a_crash_while_opening_what_a_crash_has_left() {
     let folder = tempfile::tempdir().unwrap();
     let mut archive = open(folder.path());
-    let world = archived(&mut archive, 33, 9, 20);
+    let world = archived(&mut archive, 33, 9, 6);
     let copies = tempfile::tempdir().unwrap();
     let taken = steps(copies.path(), || assert!(archive.merge().unwrap()));
     for path in taken {

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod damage;
+mod lookup;
 mod world;
 
 use super::*;
@@ -90,6 +91,8 @@ fn an_index_that_is_made_again_has_the_same_bytes() {
         world.archive_some(&mut archive);
     }
     assert!(archive.merge().unwrap());
+    (0..60).for_each(|_| world.write());
+    world.archive(&mut archive);
     let indexes = || -> Vec<_> {
         let paths = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
         let of_indexes = paths.filter(|path| path.extension().unwrap() == "idx");
@@ -100,7 +103,9 @@ fn an_index_that_is_made_again_has_the_same_bytes() {
     };
     let before = indexes();
     assert!(before.len() > 1);
-    before.iter().for_each(|(path, _)| std::fs::remove_file(path).unwrap());
+    for (path, _) in &before {
+        std::fs::remove_file(path).unwrap();
+    }
     world.check(&open(folder.path()).view());
     assert!(indexes() == before);
     // With another secret nothing would be found, so they are made again, too.
@@ -185,7 +190,7 @@ fn filters_without_room_get_coarser_but_deny_nothing() {
     let mut archive = open(folder.path());
     let mut world = World::new(21);
     for _ in 0..6 {
-        (0..400).for_each(|_| world.write());
+        (0..120).for_each(|_| world.write());
         world.archive(&mut archive);
     }
     let whole = archive.view().filter_bytes();
@@ -202,6 +207,45 @@ fn filters_without_room_get_coarser_but_deny_nothing() {
         while archive.merge().unwrap() {}
         world.check(&archive.view());
     }
+}
+
+/// The formats are frozen: these files were written by version 1 and must be readable for ever.
+#[test]
+fn version_1_is_readable_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |ending: &str| folder.path().join(format!("0000000001-0000000008.{ending}"));
+    let index = include_bytes!("golden_v1.idx");
+    std::fs::write(path("seg"), include_bytes!("golden_v1.seg")).unwrap();
+    std::fs::write(path("idx"), index).unwrap();
+    for _ in 0..2 {
+        let view = open(folder.path()).view();
+        let info = view.segments().next().unwrap();
+        assert_eq!((info.records, info.values, info.ops), (16, 17, 20));
+        let mut found = 0;
+        view.scan(&mut |position, _| {
+            let Some(record) = view.record(position)? else { return Ok(()) };
+            for key in World::keys(&record) {
+                assert!(view.may_have(key) && view.find(key)?.contains(&position));
+            }
+            let wallet = OpKey::of_wallet(secret(), &record.wallet);
+            found += view.lasts(wallet).count();
+            Ok(())
+        })
+        .unwrap();
+        assert!(found > 0);
+        // What is made again today is what version 1 has written.
+        assert!(std::fs::read(path("idx")).unwrap() == index);
+        std::fs::remove_file(path("idx")).unwrap();
+    }
+}
+
+/// Readers on other threads have views; the writer may live on a thread of its own.
+#[test]
+fn views_are_shared_and_the_writer_can_move() {
+    const fn is_shared<T: Send + Sync>() {}
+    const fn can_move<T: Send>() {}
+    is_shared::<View>();
+    can_move::<Archive>();
 }
 
 #[test]

@@ -107,7 +107,8 @@ impl World {
         };
         let (seq, previous) = self.lasts.get(&wallet).copied().unwrap_or_default();
         let (seq, sums, status) = (seq + 1, Sums::default(), WalletStatus::Open);
-        let burned = vec![Arc::new(grant); grants];
+        let grant = Arc::new(grant);
+        let burned = vec![grant; grants];
         let record = Record { wallet, seq, previous, event, sums, status, burned };
         self.put(log, record);
     }

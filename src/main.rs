@@ -1,7 +1,7 @@
 //! The `purser` command.
 
-use clap::{Args, Parser, Subcommand};
 use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
 use purser::audit::backup::BackedUp;
 use purser::audit::export::Wanted;
 use purser::config::Config;

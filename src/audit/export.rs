@@ -6,8 +6,8 @@ use crate::codec::record::{Position, Record};
 use crate::domain::id::{Currency, WalletId};
 use crate::domain::time::Timestamp;
 use crate::export::{Format, Row, RowWriter};
-use crate::store::still::Still;
 use crate::store::StoreError;
+use crate::store::still::Still;
 use anyhow::Context as _;
 use hashbrown::HashMap;
 use std::io::{ErrorKind, Write};
@@ -74,7 +74,9 @@ impl<'a, W: Write + Send> Rows<'a, W> {
                 currencies.insert(record.wallet.clone(), currency);
             }
             let Some(currency) = currencies.get(&record.wallet) else { return Ok(()) };
-            if failed.is_none() && let Err(error) = self.write(position, &record, currency) {
+            if failed.is_none()
+                && let Err(error) = self.write(position, &record, currency)
+            {
                 failed = Some(error);
             }
             if failed.is_some() || self.is_enough { Err(ENOUGH) } else { Ok(()) }
@@ -125,7 +127,9 @@ impl<'a, W: Write + Send> Rows<'a, W> {
         match self.writer.write(&Row { record, currency, position }) {
             Ok(()) => self.written = self.written.saturating_add(1),
             Err(error) if error.kind() == ErrorKind::BrokenPipe => self.is_enough = true,
-            Err(error) => return Err(anyhow::Error::new(error).context("cannot write a row").into()),
+            Err(error) => {
+                return Err(anyhow::Error::new(error).context("cannot write a row").into());
+            }
         }
         Ok(())
     }
@@ -163,9 +167,10 @@ fn currency(still: &Still, record: &Record) -> Result<Currency, StoreError> {
 fn record(still: &Still, position: Position) -> Result<Option<Record>, StoreError> {
     let is_given_up = |position: Position| {
         walk::is_shortened(still)
-            && still.archived.iter().any(|tail| {
-                tail.next.log() == position.log() && position < tail.next
-            })
+            && still
+                .archived
+                .iter()
+                .any(|tail| tail.next.log() == position.log() && position < tail.next)
     };
     if is_given_up(position) {
         return still.history.archive().record(position);

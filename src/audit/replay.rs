@@ -68,7 +68,11 @@ pub(super) struct Kept {
 
 impl<'a> Replay<'a> {
     /// Without wallets.
-    pub(super) fn new(history: &'a History, checkpoint: &'a Checkpoint, is_shortened: bool) -> Self {
+    pub(super) fn new(
+        history: &'a History,
+        checkpoint: &'a Checkpoint,
+        is_shortened: bool,
+    ) -> Self {
         let (wallets, era) = (HashMap::new(), Era::default());
         Self { history, checkpoint, is_shortened, wallets, records: 0, era }
     }
@@ -129,7 +133,8 @@ impl<'a> Replay<'a> {
             debt: before.debt,
             credit_limit: first.sums.credit_limit,
         };
-        (this.seq, this.first, this.last) = (first.seq.saturating_sub(1), first.seq, first.previous);
+        (this.seq, this.first, this.last) =
+            (first.seq.saturating_sub(1), first.seq, first.previous);
         if let Some(snapshot) = snapshot {
             this.currency = Some(snapshot.core.opened.currency.clone());
             if snapshot.core.seq == this.seq {
@@ -170,7 +175,8 @@ impl<'a> Replay<'a> {
             replayed.meet(self.history, snapshot)?;
         }
         if kept < seq && self.is_before_checkpoint(position) {
-            let reason = format!("its event {seq} lies before the checkpoint, its snapshot lacks it");
+            let reason =
+                format!("its event {seq} lies before the checkpoint, its snapshot lacks it");
             return Err(damaged(id, reason));
         }
         Ok(())

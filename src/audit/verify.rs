@@ -30,8 +30,7 @@ fn check(still: &Still) -> Result<Totals, StoreError> {
         checkpoint: still.checkpoint.number,
         ..Totals::default()
     };
-    let mut replay =
-        Replay::new(&still.history, &still.checkpoint, walk::is_shortened(still));
+    let mut replay = Replay::new(&still.history, &still.checkpoint, walk::is_shortened(still));
     let tails = walk::each_record(still, &mut |place, position, record| {
         let count = match place {
             Place::Archive => &mut totals.archived,
@@ -109,11 +108,7 @@ fn check_pages(still: &Still, replay: &Replay<'_>) -> Result<(), StoreError> {
 }
 
 /// Every wallet that waits for something has one timer, and no other has any.
-fn check_timers(
-    still: &Still,
-    replay: &Replay<'_>,
-    totals: &mut Totals,
-) -> Result<(), StoreError> {
+fn check_timers(still: &Still, replay: &Replay<'_>, totals: &mut Totals) -> Result<(), StoreError> {
     still.history.state().range(Table::Timers, &[], &mut |key, _| {
         let timer = state::timer_at(key);
         let (deadline, id) = timer.ok_or(StoreError::Row { reason: "a timer is damaged" })?;

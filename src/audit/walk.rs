@@ -16,19 +16,15 @@ pub(super) enum Place {
 }
 
 /// What records are given to.
-pub(super) type VisitRecord<'a> =
-    dyn FnMut(Place, Position, Record) -> Result<(), StoreError> + 'a;
+pub(super) type VisitRecord<'a> = dyn FnMut(Place, Position, Record) -> Result<(), StoreError> + 'a;
 
 /// Gives every record to `visit`. Answers where each log ends.
 pub(super) fn each_record(
     still: &Still,
     visit: &mut VisitRecord<'_>,
 ) -> Result<Vec<Tail>, StoreError> {
-    let mut walk = Walk {
-        tails: BTreeMap::new(),
-        is_shortened: is_shortened(still),
-        unfinished: None,
-    };
+    let mut walk =
+        Walk { tails: BTreeMap::new(), is_shortened: is_shortened(still), unfinished: None };
     still.history.archive().scan(&mut |position, bytes| {
         walk.take(position, bytes, &mut |position, record| visit(Place::Archive, position, record))
     })?;
@@ -36,9 +32,8 @@ pub(super) fn each_record(
     check_ends(&walk, &still.archived)?;
     // After a crash the journal may still have what the archive has.
     let archived = walk.tails.clone();
-    let is_archived = |position: Position| {
-        archived.get(&position.log()).is_some_and(|tail| position < tail.next)
-    };
+    let is_archived =
+        |position: Position| archived.get(&position.log()).is_some_and(|tail| position < tail.next);
     still.journal.scan(&mut |position, bytes| {
         if is_archived(position) {
             return Ok(());
@@ -161,8 +156,8 @@ fn each(
     for index in 0..count {
         let position = first.plus(index);
         let decoded = record::decode(rest);
-        let (record, length) = decoded
-            .map_err(|error| StoreError::Damaged { position, reason: error.to_string() })?;
+        let (record, length) =
+            decoded.map_err(|error| StoreError::Damaged { position, reason: error.to_string() })?;
         rest = rest.get(length..).unwrap_or_default();
         visit(position, record)?;
     }

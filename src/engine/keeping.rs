@@ -156,11 +156,7 @@ impl Keeping {
     }
 
     /// Makes the checkpoint that ends this era.
-    fn checkpoint(
-        &mut self,
-        era: Era,
-        backups: &mut Vec<Backup>,
-    ) -> Result<Next, StoreError> {
+    fn checkpoint(&mut self, era: Era, backups: &mut Vec<Backup>) -> Result<Next, StoreError> {
         let begun = Instant::now();
         metrics::gauge!("purser_checkpoint_running").set(1.0);
         self.keeper.begin()?;

@@ -89,13 +89,8 @@ fn a_running_server_is_backed_up_under_load() {
     }
     stop.store(true, Ordering::Relaxed);
     let told: Vec<_> = loads.into_iter().map(|load| load.join().unwrap()).collect();
-    let occupied = fails(&[
-        "backup",
-        "--data",
-        data.to_str().unwrap(),
-        "--to",
-        copies[0].to_str().unwrap(),
-    ]);
+    let occupied =
+        fails(&["backup", "--data", data.to_str().unwrap(), "--to", copies[0].to_str().unwrap()]);
     assert!(occupied.contains("not empty"), "{occupied}");
     assert!(server.terminate().success());
     assert!(!control.exists());

@@ -8,7 +8,8 @@ use std::time::Duration;
 fn a_store_without_its_oldest_history_is_what_it_says() {
     let folder = folder();
     let data = data(&folder);
-    let text = "shards = 2\ncheckpoint_every_ms = 150\narchive_bytes_max = 1\ndedup_window_ms = 1\n";
+    let text =
+        "shards = 2\ncheckpoint_every_ms = 150\narchive_bytes_max = 1\ndedup_window_ms = 1\n";
     let config = written(folder.path(), text);
     let start = || Server::start_with(&data, &["--config", &config]);
     for round in 0..5 {

@@ -19,7 +19,8 @@ fn a_store_with_some_of_everything_is_what_it_says() {
     assert_eq!(figure(&said, "", "records"), rows.to_string());
     assert_eq!(figure(&said, "", "wallets"), WALLETS.to_string());
     assert_eq!(figure(&said, "EUR", "wallets"), "2");
-    let (archived, journaled) = (figure(&said, "", "archived"), figure(&said, "", "in the journal"));
+    let (archived, journaled) =
+        (figure(&said, "", "archived"), figure(&said, "", "in the journal"));
     assert!(archived != "0", "{said}");
     assert!(journaled.parse::<usize>().unwrap() > 0, "{said}");
     for (currency, of) in [("USD", &ledgers[..WALLETS - 2]), ("EUR", &ledgers[WALLETS - 2..])] {

@@ -81,26 +81,15 @@ fn serve(mut stream: &UnixStream, keeper: &Sender<ToKeeper>) -> std::io::Result<
 /// Has a backup made; answers the number of its checkpoint.
 fn back_up(to: &Path, keeper: &Sender<ToKeeper>) -> Result<u64, String> {
     let (done, is_done) = bounded(1);
-    let stops = |_| "the server stops".to_owned();
+    let stops = || "the server stops".to_owned();
     let backup = Backup { to: to.to_owned(), done };
-    keeper.send(ToKeeper::Backup(backup)).map_err(|_| stops(()))?;
-    let begun = is_done.recv().map_err(|_| stops(()))?;
+    keeper.send(ToKeeper::Backup(backup)).map_err(|_| stops())?;
+    let begun = is_done.recv().map_err(|_| stops())?;
     let number = begun.and_then(crate::store::backup::Unfinished::finish);
-    let number = number.map_err(|error| in_words(&error));
+    let number = number.map_err(|error| error.in_words());
     match &number {
         Ok(number) => tracing::info!(number, "a backup was made in {}", to.display()),
         Err(reason) => tracing::warn!("no backup was made in {}: {reason}", to.display()),
     }
     number
-}
-
-/// An error with its causes.
-fn in_words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }

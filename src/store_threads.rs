@@ -75,7 +75,7 @@ impl StoreThreads {
         // Without it there are no backups of the running server; all else works.
         let control = Control::start(&dir, to_keeper.clone());
         if let Err(error) = &control {
-            tracing::warn!("`purser backup` cannot reach this server: {}", chain(error));
+            tracing::warn!("`purser backup` cannot reach this server: {}", error.in_words());
         }
         self.hand_out(&mut recovery, &loaders, &to_keeper);
         let Recovery { writer, keeper, history, tails, .. } = recovery;
@@ -200,12 +200,6 @@ impl StoreThreads {
             })));
         }
     }
-}
-
-/// An error with its causes.
-fn chain(error: &StoreError) -> String {
-    let cause = std::error::Error::source(error);
-    cause.map_or(error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 /// Bytes that nobody can foresee: the standard library seeds its hash maps with them.

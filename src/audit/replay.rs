@@ -10,7 +10,7 @@
 
 use super::books::{self, Books};
 use super::totals::Totals;
-use super::walk::Place;
+use super::walk::{self, Place};
 use crate::codec::record::{Position, Record, Sums};
 use crate::codec::snapshot::Snapshot;
 use crate::domain::amount::Amount;
@@ -23,11 +23,9 @@ use crate::domain::wallet::Wallet;
 use crate::store::StoreError;
 use crate::store::checkpoint::Checkpoint;
 use crate::store::history::History;
+use crate::store::still::Still;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
-
-/// After so many records of the archive, wallets forget their operations.
-const FORGET_EVERY: u64 = 500_000;
 
 /// All wallets.
 pub(super) struct Replay<'a> {
@@ -37,6 +35,8 @@ pub(super) struct Replay<'a> {
     is_shortened: bool,
     wallets: HashMap<WalletId, Box<Replayed>>,
     records: u64,
+    /// After so many records of the archive, wallets forget their operations.
+    forget_every: u64,
     era: Era,
 }
 
@@ -67,14 +67,17 @@ pub(super) struct Kept {
 }
 
 impl<'a> Replay<'a> {
-    /// Without wallets.
-    pub(super) fn new(
-        history: &'a History,
-        checkpoint: &'a Checkpoint,
-        is_shortened: bool,
-    ) -> Self {
-        let (wallets, era) = (HashMap::new(), Era::default());
-        Self { history, checkpoint, is_shortened, wallets, records: 0, era }
+    /// Without wallets. After `forget_every` records of the archive, they forget their operations.
+    pub(super) fn new(still: &'a Still, forget_every: u64) -> Self {
+        Self {
+            history: &still.history,
+            checkpoint: &still.checkpoint,
+            is_shortened: walk::is_shortened(still),
+            wallets: HashMap::new(),
+            records: 0,
+            forget_every,
+            era: Era::default(),
+        }
     }
 
     /// Takes the next record.
@@ -102,7 +105,7 @@ impl<'a> Replay<'a> {
         }
         self.wallets.insert(id, replayed);
         self.records = self.records.saturating_add(1);
-        if place == Place::Archive && self.records.is_multiple_of(FORGET_EVERY) {
+        if place == Place::Archive && self.records.is_multiple_of(self.forget_every) {
             self.forget();
         }
         Ok(())
@@ -196,10 +199,11 @@ impl<'a> Replay<'a> {
             {
                 wallet.memory_mut().tell(subject, told);
             }
-            wallet.apply(event).map_err(|error| damaged(id, error))?;
+            wallet.apply(event).map_err(|error| damaged(id, error.to_string()))?;
             wallet
         } else {
-            let (wallet, _) = Wallet::open(event).map_err(|error| damaged(id, error))?;
+            let (wallet, _) =
+                Wallet::open(event).map_err(|error| damaged(id, error.to_string()))?;
             replayed.wallet.insert(wallet)
         };
         if Sums::of(wallet) != record.sums || wallet.status() != record.status {
@@ -331,6 +335,6 @@ fn check_movements(id: &WalletId, sums: &Sums, record: &Record) -> Result<(), St
 }
 
 /// A wallet that does not fit.
-pub(super) fn damaged(wallet: &WalletId, reason: impl ToString) -> StoreError {
-    StoreError::DamagedWallet { wallet: wallet.to_string(), reason: reason.to_string() }
+pub(super) fn damaged(wallet: &WalletId, reason: impl Into<String>) -> StoreError {
+    StoreError::DamagedWallet { wallet: wallet.to_string(), reason: reason.into() }
 }

@@ -34,6 +34,8 @@ pub struct Totals {
     pub(super) timers: u64,
     /// The number of the last checkpoint.
     pub(super) checkpoint: u64,
+    /// What was not written to its end and never acknowledged, in words.
+    pub(super) unfinished: Vec<String>,
 }
 
 impl Totals {
@@ -92,6 +94,9 @@ impl fmt::Display for Totals {
         ];
         for (name, number) in numbers {
             writeln!(f, "{name:<18} {number}")?;
+        }
+        for unfinished in &self.unfinished {
+            writeln!(f, "not acknowledged   {unfinished}")?;
         }
         Ok(())
     }

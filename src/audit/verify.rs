@@ -15,12 +15,16 @@ use crate::store::still::Still;
 use crate::store::writer::Tail;
 use std::path::Path;
 
+/// After so many records of the archive, wallets forget their operations, unless somebody says
+/// otherwise: some hundreds of bytes each.
+pub const FORGET_EVERY: u64 = 500_000;
+
 /// Verifies the store in a directory that nobody uses, and says what it comes to.
-pub fn verify(data: &Path) -> anyhow::Result<Totals> {
-    look(data, |still| check(still).map_err(LookError::from))
+pub fn verify(data: &Path, forget_every: u64) -> anyhow::Result<Totals> {
+    look(data, |still| check(still, forget_every).map_err(LookError::from))
 }
 
-fn check(still: &Still) -> Result<Totals, StoreError> {
+fn check(still: &Still, forget_every: u64) -> Result<Totals, StoreError> {
     check_archive(still)?;
     let archive = still.history.archive();
     let archived = archive.segments().map(|segment| segment.records).fold(0, u64::saturating_add);
@@ -28,9 +32,10 @@ fn check(still: &Still) -> Result<Totals, StoreError> {
     let mut totals = Totals {
         segments: u64::try_from(archive.segments().len()).unwrap_or(u64::MAX),
         checkpoint: still.checkpoint.number,
+        unfinished: still.dropped.clone(),
         ..Totals::default()
     };
-    let mut replay = Replay::new(&still.history, &still.checkpoint, walk::is_shortened(still));
+    let mut replay = Replay::new(still, forget_every);
     let tails = walk::each_record(still, &mut |place, position, record| {
         let count = match place {
             Place::Archive => &mut totals.archived,
@@ -83,7 +88,8 @@ fn check_snapshots(
         let id = wallet_at(state::wallet_at(key))?;
         totals.snapshots = totals.snapshots.saturating_add(1);
         if replay.get(&id).is_none() {
-            let snapshot = snapshot::decode(bytes).map_err(|error| damaged(&id, error))?;
+            let snapshot =
+                snapshot::decode(bytes).map_err(|error| damaged(&id, error.to_string()))?;
             replay.take_kept(snapshot)?;
         }
         if replay.get(&id).is_none_or(|replayed| replayed.kept.is_none()) {

@@ -265,6 +265,12 @@ impl StoreError {
         Self::Index { path: path.into(), reason: reason.into() }
     }
 
+    /// The error with its cause.
+    pub fn in_words(&self) -> String {
+        let cause = std::error::Error::source(self);
+        cause.map_or(self.to_string(), |cause| format!("{self}: {cause}"))
+    }
+
     /// An error of the operating system.
     pub(crate) fn io(
         action: &'static str,

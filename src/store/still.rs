@@ -123,11 +123,10 @@ impl StillCopy {
         Ok(lost)
     }
 
-    /// What is wrong, in words that name the original.
+    /// What is wrong and why, in words that name the original.
     pub fn in_words(&self, error: &StoreError) -> String {
         let copy = self.folder.path().join("data");
-        let copy = copy.to_string_lossy();
-        error.to_string().replace(&*copy, &self.original.to_string_lossy())
+        error.in_words().replace(&*copy.to_string_lossy(), &self.original.to_string_lossy())
     }
 }
 

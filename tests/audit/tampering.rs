@@ -50,7 +50,9 @@ fn a_state_that_is_not_what_the_records_come_to_is_refused() {
     let put = |rows: fn(&SledState) -> Vec<Row>| {
         move |dir: &DataDir| {
             let state = SledState::open(dir).unwrap();
-            rows(&state).iter().for_each(|row| state.put(row).unwrap());
+            for row in rows(&state) {
+                state.put(&row).unwrap();
+            }
             state.sync().unwrap();
         }
     };

@@ -12,6 +12,11 @@ fn a_store_with_some_of_everything_is_what_it_says() {
     let said = verify(&data);
     assert!(said.ends_with("ok\n"), "{said}");
     assert_eq!(files(&data), before, "nothing in the directory changes");
+    // However soon wallets forget their operations, the archive tells them again.
+    for forget_every in [1, 7, 300] {
+        let totals = purser::audit::verify::verify(&data, forget_every).unwrap();
+        assert_eq!(format!("{totals}ok\n"), said);
+    }
     let leftovers: Vec<_> = std::fs::read_dir(folder.path()).unwrap().flatten().collect();
     assert_eq!(leftovers.len(), 2, "the copy is gone: {leftovers:?}");
 
@@ -38,8 +43,8 @@ fn a_store_with_some_of_everything_is_what_it_says() {
             assert_eq!(pico(&figure(&said, currency, name)), of_kind(kind), "{name}\n{said}");
         }
         let get = |name| pico(&figure(&said, currency, name));
-        let uses = ["expired", "withdrawn", "reversed", "revoked", "written off"];
-        let used = get("used") - get("refunded") + uses.into_iter().map(get).sum::<i128>();
+        let others = ["expired", "withdrawn", "reversed", "revoked", "written off"];
+        let used = get("used") - get("refunded") + others.into_iter().map(get).sum::<i128>();
         assert_eq!(get("topped up") + get("debt"), get("posted") + used, "rule 8");
     }
 }

@@ -148,22 +148,18 @@ pub(crate) fn verify(data: &Path) -> String {
 
 /// A figure of what `verify` says, of a currency or, with none, of all.
 pub(crate) fn figure(said: &str, currency: &str, name: &str) -> String {
-    let mut inside = String::new();
+    let mut inside = "";
     for line in said.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
-            [heading] => inside = (*heading).to_owned(),
-            _ => {
-                let is_part = line.contains("archived") || line.contains("in the journal");
-                let of_all = !line.starts_with("  ") || is_part;
-                let here = if of_all { "" } else { inside.as_str() };
-                if here == currency
-                    && let Some(rest) = line.trim().strip_prefix(name)
-                    && rest.starts_with(' ')
-                {
-                    return rest.trim().to_owned();
-                }
-            }
+        if !line.contains(' ') {
+            inside = line;
+            continue;
+        }
+        let is_part = line.contains("archived") || line.contains("in the journal");
+        let of_all = !line.starts_with("  ") || is_part;
+        let here = if of_all { "" } else { inside };
+        let rest = line.trim().strip_prefix(name).filter(|rest| rest.starts_with(' '));
+        if let Some(rest) = rest.filter(|_| here == currency) {
+            return rest.trim().to_owned();
         }
     }
     panic!("no {name} of {currency} in\n{said}");

@@ -19,6 +19,10 @@ const STAGE_BUCKETS: [f64; 18] = [
 const RECORD_BUCKETS: [f64; 12] =
     [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1_024.0, 4_096.0, 16_384.0];
 
+/// Buckets of a checkpoint's time and of its stages, in seconds.
+const CHECKPOINT_BUCKETS: [f64; 12] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+
 /// Sends logs to standard error.
 pub fn init_logs(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log_level)
@@ -38,9 +42,10 @@ pub fn init_logs(config: &Config) -> anyhow::Result<()> {
 pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full("purser_stage_seconds".to_owned()), &STAGE_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full("purser_commit_records".to_owned()), &RECORD_BUCKETS)?
         .set_buckets_for_metric(
-            Matcher::Full("purser_commit_records".to_owned()),
-            &RECORD_BUCKETS,
+            Matcher::Prefix("purser_checkpoint".to_owned()),
+            &CHECKPOINT_BUCKETS,
         )?;
     let handle = builder.install_recorder()?;
     describe();
@@ -72,6 +77,24 @@ fn describe() {
          the committer), commit (taken to durable), sync (the part of commit that flushes)"
     );
     describe_histogram!("purser_commit_records", "Records made durable by one commit");
+    describe_counter!("purser_checkpoints_total", "Checkpoints completed");
+    describe_histogram!("purser_checkpoint_seconds", "How long a checkpoint took");
+    describe_histogram!(
+        "purser_checkpoint_stage_seconds",
+        "How long a checkpoint's stages took: gather (snapshots, with archive in it), archive \
+         (journal values into a segment), commit (the redo file), apply (rows into the state), trim \
+         (values out of the journal)"
+    );
+    describe_gauge!("purser_checkpoint_running", "1 while a checkpoint goes on");
+    describe_counter!("purser_passivations_total", "Wallets that have left memory");
+    describe_gauge!("purser_wallets_active", "Wallets in memory");
+    describe_gauge!("purser_archive_bytes", "Size of the archive's files");
+    describe_gauge!("purser_archive_segments", "Segments of the archive");
+    describe_gauge!("purser_archive_filter_bytes", "Memory of the filters over archived ops");
+    describe_gauge!(
+        "purser_dedup_window_seconds",
+        "How far back op ids are remembered: the age of the archive's oldest event"
+    );
     describe_gauge!("purser_journal_position", "Last number of a log of the journal");
     describe_gauge!("purser_connections", "Connections now");
     describe_gauge!("purser_wallets", "Wallets that exist");

@@ -183,18 +183,21 @@ impl Keeping {
             let has_begun = progress.begun.len() == self.shards.len();
             let afters = progress.begun.iter().map(|(shard, _, after)| (*shard, *after));
             if has_begun && !progress.is_archived && self.are_safe(afters) {
-                self.keeper.archive(&self.ends(&progress))?;
+                let ends = self.ends(&progress);
+                stage("archive", || self.keeper.archive(&ends))?;
                 self.history.show(self.keeper.view());
                 progress.is_archived = true;
             }
         }
-        let ends = self.ends(&progress);
-        self.keeper.commit(&ends, progress.wallets, self.clock.now())?;
-        self.keeper.apply()?;
+        metrics::histogram!("purser_checkpoint_stage_seconds", "stage" => "gather")
+            .record(begun.elapsed());
+        let (ends, now) = (self.ends(&progress), self.clock.now());
+        stage("commit", || self.keeper.commit(&ends, progress.wallets, now))?;
+        stage("apply", || self.keeper.apply())?;
         for shard in &self.shards {
             shard.send(PeerMessage::Kept(era, self.keeper.view()));
         }
-        self.keeper.trim()?;
+        stage("trim", || self.keeper.trim())?;
         metrics::gauge!("purser_checkpoint_running").set(0.0);
         metrics::counter!("purser_checkpoints_total").increment(1);
         metrics::histogram!("purser_checkpoint_seconds").record(begun.elapsed());
@@ -254,6 +257,18 @@ impl Keeping {
         let oldest = archive.oldest().map_or(Span::ZERO, |oldest| self.clock.now().since(oldest));
         gauge("purser_dedup_window_seconds", u64::try_from(oldest.millis() / 1_000).unwrap_or(0));
     }
+}
+
+/// Does a stage of a checkpoint, and notes how long it took.
+fn stage(
+    name: &'static str,
+    run: impl FnOnce() -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let begun = Instant::now();
+    let result = run();
+    let seconds = metrics::histogram!("purser_checkpoint_stage_seconds", "stage" => name);
+    seconds.record(begun.elapsed());
+    result
 }
 
 /// Sets a gauge; the last digits of large figures do not matter there.

@@ -83,6 +83,7 @@ fn sections(context: &Context) -> Vec<Section> {
             "Purser",
             vec![
                 ("wallets", wallets.to_string()),
+                ("wallets_active", context.active().to_string()),
                 ("shards", context.config.shards().to_string()),
                 ("journal_records", journal.to_string()),
                 ("durability", "commit".to_owned()),

@@ -113,6 +113,10 @@ impl Context {
         self.shards.iter().map(|shard| shard.wallets()).fold(0, u64::saturating_add)
     }
 
+    fn active(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.active()).fold(0, u64::saturating_add)
+    }
+
     /// The last numbers of all logs, added up.
     fn journal_numbers(&self) -> u64 {
         let last = self.shards.iter().map(|shard| shard.last_position());
@@ -123,6 +127,9 @@ impl Context {
     fn publish(&self) {
         gauge("purser_connections", self.clients.len());
         gauge("purser_wallets", self.wallets());
+        gauge("purser_wallets_active", self.active());
+        let passivations = self.shards.iter().map(|shard| shard.passivations());
+        metrics::counter!("purser_passivations_total").absolute(passivations.sum());
         gauge("purser_resident_memory_bytes", info::resident_bytes());
         for (index, shard) in self.shards.iter().enumerate() {
             let position = shard.last_position().number();

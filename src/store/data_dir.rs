@@ -20,7 +20,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A journal above this is not copied before recovery: the copy would cost more than it may save.
-const COPY_MAX: u64 = 1024 * 1024 * 1024;
+const COPY_MAX: u64 = 256 * 1024 * 1024;
 
 /// What the format file holds.
 const FORMAT: &str = "purser data, format 1\n";

@@ -7,11 +7,15 @@
 use super::support::{Client, PATIENCE, Server, data, folder, map_of, spawn};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const CLIENTS: usize = 8;
-/// So many rounds share a data directory: every start reads all of it.
+/// So many rounds share a data directory: at its end everything that was ever asked is asked again.
 const ROUNDS_A_DIRECTORY: u64 = 20;
+/// Checkpoints all the time, and wallets that leave memory as soon as nobody asks for them.
+const RESTLESS: &str = "checkpoint_every_ms = 100\npassivate_after_ms = 50\n";
 /// Requests of a client that it has not had an answer to.
 const DEPTH: usize = 32;
 
@@ -127,23 +131,36 @@ impl Story {
 
 #[test]
 fn killed_at_any_moment_it_loses_and_doubles_nothing() {
+    kill_again_and_again("", Duration::from_millis(20)..Duration::from_millis(220));
+}
+
+#[test]
+fn killed_in_the_middle_of_checkpoints_it_loses_and_doubles_nothing() {
+    kill_again_and_again(RESTLESS, Duration::from_millis(50)..Duration::from_millis(700));
+}
+
+/// Kills servers that are set up like this, each after having served for some time.
+fn kill_again_and_again(settings: &str, lives: Range<Duration>) {
     let rounds = std::env::var("CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
     let mut left: u64 = rounds.unwrap_or(ROUNDS_A_DIRECTORY);
     let mut random = Story::new(CLIENTS);
     while left > 0 {
         let rounds = left.min(ROUNDS_A_DIRECTORY);
-        live_and_die(rounds, &mut random);
+        live_and_die(settings, &lives, rounds, &mut random);
         left -= rounds;
         eprintln!("{left} rounds are left");
     }
 }
 
 /// So many rounds on one data directory.
-fn live_and_die(rounds: u64, random: &mut Story) {
+fn live_and_die(settings: &str, lives: &Range<Duration>, rounds: u64, random: &mut Story) {
     let folder = folder();
+    let config = folder.path().join("purser.toml");
+    std::fs::write(&config, settings).unwrap();
+    let start = || Server::start_with(&data(&folder), &["--config", config.to_str().unwrap()]);
     let mut stories: Vec<Story> = (0..CLIENTS).map(Story::new).collect();
     // The wallets are opened before the load begins.
-    let server = Server::start(&data(&folder));
+    let server = start();
     let mut client = server.client();
     for story in &mut stories {
         story.check(&mut client);
@@ -151,18 +168,19 @@ fn live_and_die(rounds: u64, random: &mut Story) {
     server.kill();
     for round in 0..rounds {
         for _ in 0..random.below(3) {
-            kill_while_it_starts(&data(&folder), Duration::from_millis(random.below(150)));
+            kill_while_it_starts(&data(&folder), &config, Duration::from_millis(random.below(150)));
         }
-        let server = Server::start(&data(&folder));
+        let server = start();
         let address = server.resp;
         std::thread::scope(|scope| {
             for story in &mut stories {
                 scope.spawn(|| story.run(address));
             }
-            std::thread::sleep(Duration::from_millis(20 + random.below(200)));
+            let more = u64::try_from((lives.end - lives.start).as_millis()).unwrap();
+            std::thread::sleep(lives.start + Duration::from_millis(random.below(more)));
             server.kill();
         });
-        let server = Server::start(&data(&folder));
+        let server = start();
         let mut client = server.client();
         for story in &mut stories {
             story.check(&mut client);
@@ -175,10 +193,12 @@ fn live_and_die(rounds: u64, random: &mut Story) {
             assert!(server.terminate().success());
         }
     }
-    let blobs = std::fs::read_dir(data(&folder).join("journal/blobs")).unwrap();
-    assert_eq!(blobs.count(), 0, "the database must keep everything in the file that is synced");
+    for database in ["journal", "state"] {
+        let blobs = std::fs::read_dir(data(&folder).join(database).join("blobs")).unwrap();
+        assert_eq!(blobs.count(), 0, "{database} must keep everything in the file that is synced");
+    }
     // At the end everything that was ever asked is still known.
-    let server = Server::start(&data(&folder));
+    let server = start();
     let mut client = server.client();
     for story in &mut stories {
         story.unchecked = 0;
@@ -187,8 +207,8 @@ fn live_and_die(rounds: u64, random: &mut Story) {
 }
 
 /// Starts a server and kills it, perhaps in the middle of its recovery.
-fn kill_while_it_starts(data: &std::path::Path, after: Duration) {
-    let mut process = spawn(data, &[]);
+fn kill_while_it_starts(data: &Path, config: &Path, after: Duration) {
+    let mut process = spawn(data, &["--config", config.to_str().unwrap()]);
     let start = Instant::now();
     while start.elapsed() < after {
         std::thread::sleep(Duration::from_millis(1));

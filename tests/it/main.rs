@@ -3,6 +3,7 @@
 
 mod bounds;
 mod crash;
+mod life;
 mod lifecycle;
 mod money;
 mod race;

@@ -83,7 +83,7 @@ fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
 
 /// A panic is a bug, and memory may be wrong after it: the process ends, the journal has all that
 /// was acknowledged. Only the guarded parts of the store may panic, over damaged files.
-fn abort_on_panic() {
+pub fn abort_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if crate::store::is_guarded() {

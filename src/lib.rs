@@ -8,14 +8,17 @@
 //! - [`store`]: the journal behind a narrow trait, in sled or in memory; recovery.
 //! - [`engine`]: one actor a wallet, shards, batches, the committer.
 //! - [`export`]: ledgers as files: JSON lines, CSV, Parquet.
+//! - [`audit`]: stores seen from outside: verified, exported, backed up.
 //! - [`server`]: sockets, sessions, replies in order, HTTP.
 //! - [`app`], [`config`], [`telemetry`]: put together.
 //!
 //! Read [`domain::wallet`] and [`engine::wallet_actor`] first.
 
 pub mod app;
+pub mod audit;
 pub mod codec;
 pub mod config;
+mod control;
 pub mod domain;
 pub mod engine;
 pub mod export;

@@ -2,6 +2,7 @@
 //! store is recovered, and end together.
 
 use crate::config::Config;
+use crate::control::Control;
 use crate::domain::id::WalletId;
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::committer::{self, Submission};
@@ -71,6 +72,11 @@ impl StoreThreads {
         let (patient, patient_jobs) = unbounded();
         let (to_keeper, inbox) = unbounded();
         let loaders = Loaders { urgent, patient };
+        // Without it there are no backups of the running server; all else works.
+        let control = Control::start(&dir, to_keeper.clone());
+        if let Err(error) = &control {
+            tracing::warn!("`purser backup` cannot reach this server: {}", error.in_words());
+        }
         self.hand_out(&mut recovery, &loaders, &to_keeper);
         let Recovery { writer, keeper, history, tails, .. } = recovery;
         let keeping = Keeping {
@@ -104,6 +110,7 @@ impl StoreThreads {
             let ended = threads.map(|thread| thread.join().unwrap_or(Ok(())));
             ended.into_iter().fold(committed, Result::and)
         })?;
+        drop(control);
         dir.close()
     }
 

@@ -11,10 +11,12 @@ use crate::domain::id::WalletId;
 use crate::domain::memory::Era;
 use crate::domain::time::{Span, Timestamp};
 use crate::store::StoreError;
+use crate::store::backup::Unfinished;
 use crate::store::history::History;
 use crate::store::keeper::Keeper;
 use crate::store::state::{self, Row, Table};
-use crossbeam::channel::{Receiver, RecvTimeoutError};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -51,8 +53,18 @@ pub enum ToKeeper {
     },
     /// More wallets are in memory than may be, and none can go.
     Hurry,
+    /// A backup is to be made.
+    Backup(Backup),
     /// The process stops.
     Stop,
+}
+
+/// A backup that somebody waits for.
+pub struct Backup {
+    /// Where it is to be.
+    pub to: PathBuf,
+    /// Takes the backup, to be completed while the keeper goes on, or why there is none.
+    pub done: Sender<Result<Unfinished, StoreError>>,
 }
 
 /// When the keeper does what.
@@ -111,12 +123,14 @@ impl Keeping {
         let mut era = Era::default();
         let (mut last, mut written, mut hurry) = (Instant::now(), 0, false);
         let mut sweep = Sweep::default();
+        let mut backups = Vec::new();
         // What was recovered has no checkpoint yet.
         let mut is_new = true;
         loop {
             match self.inbox.recv_timeout(LOOK_EVERY) {
                 Ok(ToKeeper::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Ok(ToKeeper::Hurry) => hurry = true,
+                Ok(ToKeeper::Backup(backup)) => backups.push(backup),
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             }
             sweep.wake(&self)?;
@@ -124,12 +138,16 @@ impl Keeping {
             let grown = now.saturating_sub(written);
             let is_due = (last.elapsed() >= self.timing.checkpoint_every && (grown > 0 || is_new))
                 || grown >= self.timing.checkpoint_bytes
+                || !backups.is_empty()
                 || (hurry && last.elapsed() >= HURRY_EVERY);
             if is_due {
-                if self.checkpoint(era)? == Next::Stop {
+                // Those that come during the checkpoint get one of their own.
+                let asked = std::mem::take(&mut backups);
+                if self.checkpoint(era, &mut backups)? == Next::Stop {
                     return Ok(());
                 }
                 self.tidy()?;
+                self.back_up(asked);
                 (era, last, written, hurry, is_new) =
                     (era.next(), Instant::now(), now, false, false);
                 sweep = Sweep::default();
@@ -138,7 +156,7 @@ impl Keeping {
     }
 
     /// Makes the checkpoint that ends this era.
-    fn checkpoint(&mut self, era: Era) -> Result<Next, StoreError> {
+    fn checkpoint(&mut self, era: Era, backups: &mut Vec<Backup>) -> Result<Next, StoreError> {
         let begun = Instant::now();
         metrics::gauge!("purser_checkpoint_running").set(1.0);
         self.keeper.begin()?;
@@ -154,6 +172,7 @@ impl Keeping {
                 }
                 Ok(ToKeeper::Rows(rows)) => self.keeper.keep(&rows)?,
                 Ok(ToKeeper::Saved { shard, after }) => progress.saved.push((shard, after)),
+                Ok(ToKeeper::Backup(backup)) => backups.push(backup),
                 Ok(ToKeeper::Hurry) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(ToKeeper::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(Next::Stop),
             }
@@ -202,6 +221,14 @@ impl Keeping {
         batches.all(|(shard, after)| {
             self.shards.get(usize::from(shard)).is_some_and(|shard| shard.durable() >= after)
         })
+    }
+
+    /// Begins the backups that were asked for before the last checkpoint began.
+    fn back_up(&self, asked: Vec<Backup>) {
+        for backup in asked {
+            // Whoever does not wait any more need not be told.
+            drop(backup.done.send(self.keeper.back_up(&backup.to)));
+        }
     }
 
     /// Keeps the archive in order.

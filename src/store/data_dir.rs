@@ -12,6 +12,7 @@
 //! | `journal.before-recovery/` | a copy of the journal, from an unclean stop until it is found complete |
 //! | `journal.before-loss-<n>/` | such a copy, from when a loss was accepted; kept for a repair |
 //! | `unclean` | there while the directory is in use: found at start, the last stop was unclean |
+//! | `control` | the socket over which a running server is told to make a backup |
 
 use super::StoreError;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -88,23 +89,18 @@ impl DataDir {
 
     /// Whether there has ever been a journal here.
     pub fn had_journal(&self) -> Result<bool, StoreError> {
-        let path = self.format();
-        match std::fs::read(&path) {
-            Ok(format) if format == FORMAT.as_bytes() => Ok(true),
-            Ok(_) => Err(StoreError::UnknownFormat { path }),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(StoreError::io("read", path)(error)),
-        }
+        has_format(&self.path)
     }
 
     /// Notes that there is a journal from now on.
     pub fn note_journal(&self) -> Result<(), StoreError> {
-        write_whole(&self.format(), FORMAT.as_bytes())?;
+        write_format(&self.path)?;
         self.sync()
     }
 
-    fn format(&self) -> PathBuf {
-        self.path.join("format")
+    /// Where the socket lies over which the process that uses the directory is told things.
+    pub fn control(&self) -> PathBuf {
+        control(&self.path)
     }
 
     /// Makes everything that was made in the directory survive a power loss.
@@ -164,6 +160,43 @@ impl DataDir {
     }
 }
 
+/// Where the socket of a data directory lies.
+pub fn control(path: &Path) -> PathBuf {
+    path.join("control")
+}
+
+/// Keeps a directory that nobody uses as it is for as long as the answer lives, and changes nothing
+/// there. A copy of a data directory may have no lock.
+pub fn hold_still(path: &Path) -> Result<Option<File>, StoreError> {
+    let lock_path = path.join("lock");
+    let lock = match File::open(&lock_path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::io("open", &lock_path)(error)),
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(StoreError::io("lock", &lock_path)(source)),
+    }
+}
+
+/// Whether there has ever been a journal in a directory.
+pub(super) fn has_format(path: &Path) -> Result<bool, StoreError> {
+    let path = path.join("format");
+    match std::fs::read(&path) {
+        Ok(format) if format == FORMAT.as_bytes() => Ok(true),
+        Ok(_) => Err(StoreError::UnknownFormat { path }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::io("read", path)(error)),
+    }
+}
+
+/// Notes in a directory that it has a journal.
+pub(super) fn write_format(path: &Path) -> Result<(), StoreError> {
+    write_whole(&path.join("format"), FORMAT.as_bytes())
+}
+
 /// Writes a file that is there whole or not at all. Its name survives a power loss only when the
 /// directory is synced.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
@@ -180,7 +213,8 @@ pub(super) fn sync_dir(path: &Path) -> Result<(), StoreError> {
     directory.sync_all().map_err(StoreError::io("sync", path))
 }
 
-fn size_of(directory: &Path) -> u64 {
+/// The bytes of the files in a directory, as far as they can be seen.
+pub(super) fn size_of(directory: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
     let sizes = entries.flatten().filter_map(|entry| {
         let data = entry.metadata().ok()?;
@@ -190,14 +224,15 @@ fn size_of(directory: &Path) -> u64 {
 }
 
 /// Removes a directory, if it is there.
-fn remove_dir(path: &Path) -> std::io::Result<()> {
+pub(super) fn remove_dir(path: &Path) -> std::io::Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
-fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
+/// Copies a directory with all that is in it.
+pub(super) fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;

@@ -121,7 +121,35 @@ impl History {
 
     /// What there is to remember of an operation that the archive has; none when it has not.
     pub fn recall(&self, wallet: &WalletId, op: &OpId) -> Result<Option<Remembered>, StoreError> {
-        Ok(recalled(op, &self.filed(wallet, op)?, u64::MAX))
+        self.recall_before(wallet, op, u64::MAX)
+    }
+
+    /// What there was to remember of an operation before its wallet's event of that number.
+    pub fn recall_before(
+        &self,
+        wallet: &WalletId,
+        op: &OpId,
+        seq: u64,
+    ) -> Result<Option<Remembered>, StoreError> {
+        Ok(recalled(op, &self.filed(wallet, op)?, seq))
+    }
+
+    /// What the state has of a wallet; none when it has nothing.
+    pub fn snapshot(&self, id: &WalletId) -> Result<Option<Snapshot>, StoreError> {
+        let core = self.state.get(Table::Wallets, &state::place(id))?;
+        let Some(core) = core else { return Ok(None) };
+        let snapshot = snapshot::decode(&core).map_err(|error| damaged(id, &error))?;
+        if snapshot.wallet != *id {
+            return Err(damaged(id, &"its snapshot is of another wallet"));
+        }
+        Ok(Some(snapshot))
+    }
+
+    /// The wallet that a snapshot is of, with the holds that lie on pages.
+    pub fn restore(&self, snapshot: Snapshot) -> Result<Wallet, StoreError> {
+        let id = snapshot.wallet.clone();
+        let holds = if snapshot.paged == 0 { Vec::new() } else { self.pages(&id)?.1 };
+        snapshot.restore(holds).map_err(|error| damaged(&id, &error))
     }
 
     /// The records of a wallet in the archive that carry an operation's id or refer to it, by their

@@ -12,6 +12,7 @@
 //! 6. [`Keeper::trim`]: the journal's values that the archive has, out of the journal.
 
 use super::archive::{Archive, Secret, Settings, View};
+use super::backup::{self, Source, Unfinished};
 use super::checkpoint::Checkpoint;
 use super::data_dir::DataDir;
 use super::redo::{self, RedoWriter};
@@ -20,7 +21,7 @@ use super::writer::Tail;
 use super::{JournalReader, StoreError};
 use crate::codec::record::Position;
 use crate::domain::time::Timestamp;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const SECRET: &[u8] = b"secret";
@@ -171,6 +172,23 @@ impl Keeper {
     /// Puts what was committed into the state.
     pub fn apply(&mut self) -> Result<(), StoreError> {
         redo::apply(&self.places.redo, self.state.as_ref()).map(drop)
+    }
+
+    /// Begins a backup of all that the last checkpoint has, and of what the journal has since. What was
+    /// committed must be applied, and nothing may be begun.
+    pub fn back_up(&self, to: &Path) -> Result<Unfinished, StoreError> {
+        let source = Source {
+            state: self.state.as_ref(),
+            journal: self.journal.as_ref(),
+            archive: &self.places.archive,
+            checkpoint: &self.checkpoint,
+        };
+        backup::begin(to, &source)
+    }
+
+    /// Up to where the archive has each log.
+    pub fn archive_tails(&self) -> Vec<Tail> {
+        self.archive.tails()
     }
 
     /// Takes what the archive has out of the journal.

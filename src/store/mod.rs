@@ -5,6 +5,7 @@
 //! replicated log per shard.
 
 pub mod archive;
+pub mod backup;
 pub mod checkpoint;
 pub mod data_dir;
 mod guard;
@@ -17,6 +18,7 @@ pub mod recovery;
 pub mod redo;
 pub mod sled;
 pub mod state;
+pub mod still;
 pub mod tail;
 pub mod writer;
 
@@ -101,6 +103,37 @@ pub enum StoreError {
     Locked {
         /// The data directory.
         path: PathBuf,
+    },
+    /// A directory that is to be looked at is in use.
+    #[error(
+        "{path} is used by a running purser; make a copy with `purser backup --data {path} --to \
+         DIR`, and look at that"
+    )]
+    InUse {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// There is nothing to look at.
+    #[error("{path} holds no purser data; name another directory with --data")]
+    NoData {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A copy does not fit.
+    #[error("{path} has no room for a copy of {bytes} bytes; name another folder with TMPDIR")]
+    NoRoom {
+        /// Where the copy was to be.
+        path: PathBuf,
+        /// How large it would be.
+        bytes: u64,
+    },
+    /// A directory that cannot take a backup.
+    #[error("{path} cannot take a backup: {reason}")]
+    Target {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        reason: &'static str,
     },
     /// The database under the journal refused or gave up.
     #[error("the journal's database at {path} cannot {action}: {reason}")]
@@ -205,10 +238,10 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
-    /// A row of the state that cannot be written.
-    #[error("a row of the state cannot be written: {reason}")]
+    /// A row of the state that cannot be written, or is not what was written.
+    #[error("a row of the state is no use: {reason}")]
     Row {
-        /// Why not.
+        /// Why.
         reason: &'static str,
     },
     /// A writer that is not the journal's current one.
@@ -230,6 +263,12 @@ impl StoreError {
     /// An index of the archive is damaged.
     fn index(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::Index { path: path.into(), reason: reason.into() }
+    }
+
+    /// The error with its cause.
+    pub fn in_words(&self) -> String {
+        let cause = std::error::Error::source(self);
+        cause.map_or(self.to_string(), |cause| format!("{self}: {cause}"))
     }
 
     /// An error of the operating system.

@@ -1,0 +1,82 @@
+//! Whatever byte of a store flips: `verify` says so, or the byte means nothing.
+
+use super::support::{data, folder};
+use super::world::{build, copy, files, purser, verify};
+use std::path::Path;
+
+/// How many places of a file are tried.
+const PLACES: usize = 16;
+
+/// Flips a byte, has the store verified, and flips it back. Answers what `verify` says when it says
+/// that all is well.
+fn flipped(data: &Path, file: &Path, place: usize) -> Option<String> {
+    let sound = std::fs::read(file).unwrap();
+    let mut bytes = sound.clone();
+    bytes[place] ^= 0x20;
+    std::fs::write(file, &bytes).unwrap();
+    let output = purser(&["verify", "--data", data.to_str().unwrap()]);
+    std::fs::write(file, &sound).unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.success(), said.ends_with("ok\n"), "{said}");
+    output.status.success().then_some(said)
+}
+
+fn places(length: usize) -> impl Iterator<Item = usize> {
+    // Odd steps meet every kind of field; both ends are tried whole.
+    let step = (length / PLACES).max(1) | 1;
+    (0..length).step_by(step).chain(length.saturating_sub(4)..length)
+}
+
+#[test]
+fn no_flipped_byte_goes_unseen() {
+    let folder = folder();
+    let original = data(&folder);
+    build(folder.path(), &original);
+    let data = folder.path().join("copy");
+    copy(&original, &data);
+    let sound = verify(&data);
+    assert_eq!(sound, verify(&original));
+    let (mut archive, mut others) = (0, 0);
+    for (path, bytes) in files(&data) {
+        let name = path.strip_prefix(&data).unwrap().to_string_lossy().into_owned();
+        let is_archive = name.starts_with("archive/");
+        for place in places(bytes.len()) {
+            match flipped(&data, &path, place) {
+                None if is_archive => archive += 1,
+                None => others += 1,
+                Some(said) => {
+                    assert!(!is_archive, "byte {place} of {name} was not missed");
+                    assert_eq!(said, sound, "byte {place} of {name}");
+                }
+            }
+        }
+    }
+    assert!(archive > 100, "{archive}");
+    assert!(others > 10, "{others}");
+}
+
+#[test]
+fn a_lost_file_is_named() {
+    let folder = folder();
+    let original = data(&folder);
+    build(folder.path(), &original);
+    let ends = ["seg", "idx"];
+    for end in ends {
+        let data = folder.path().join(end);
+        copy(&original, &data);
+        let mut of_kind = std::fs::read_dir(data.join("archive")).unwrap().flatten();
+        let lost = of_kind.find(|entry| entry.path().extension().is_some_and(|is| is == end));
+        std::fs::remove_file(lost.unwrap().path()).unwrap();
+        let output = purser(&["verify", "--data", data.to_str().unwrap()]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{end}: {error}");
+        assert!(error.contains(data.to_str().unwrap()) || error.contains("log"), "{error}");
+    }
+    for folder_name in ["journal", "state", "archive"] {
+        let data = folder.path().join(format!("without-{folder_name}"));
+        copy(&original, &data);
+        std::fs::remove_dir_all(data.join(folder_name)).unwrap();
+        let output = purser(&["verify", "--data", data.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1), "{folder_name}");
+    }
+}

@@ -253,12 +253,16 @@ impl Config {
         }
     }
 
+    /// How many wallets are woken in a tenth of a second.
+    pub const fn woken_at_once(&self) -> usize {
+        self.wallets_woken_per_second / 10
+    }
+
     /// When the keeper does what.
     pub fn timing(&self) -> Timing {
         Timing {
             checkpoint_every: Duration::from_millis(self.checkpoint_every_ms),
             checkpoint_bytes: self.checkpoint_journal_bytes,
-            woken_at_once: self.wallets_woken_per_second / 10,
             remembered: Span::from_millis(self.dedup_window_ms),
         }
     }

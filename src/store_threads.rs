@@ -10,6 +10,7 @@ use crate::engine::keeping::{Keeping, ToKeeper};
 use crate::engine::loader::{self, Job, Loaders};
 use crate::engine::peers::{Inheritance, PeerMessage, owner_among};
 use crate::engine::signal::ShardSignal;
+use crate::engine::sweep::Sweep;
 use crate::server::Context;
 use crate::store::data_dir::DataDir;
 use crate::store::history::{self, History};
@@ -23,7 +24,7 @@ use crossbeam::channel::{Receiver, Sender, unbounded};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::oneshot;
 
 /// A journal whose last event is further ahead of the clock is not served: its holds would not
@@ -67,7 +68,7 @@ impl StoreThreads {
 
     fn run(self, dir: DataDir, loss: Loss) -> Result<(), StoreError> {
         let mut recovery = self.recover(&dir, loss)?;
-        let written = Arc::new(AtomicU64::new(0));
+        let (written, complete) = (Arc::default(), Arc::default());
         let (urgent, urgent_jobs) = unbounded();
         let (patient, patient_jobs) = unbounded();
         let (to_keeper, inbox) = unbounded();
@@ -92,6 +93,16 @@ impl StoreThreads {
                 .filter(|end| usize::from(end.log()) >= self.signals.len())
                 .collect(),
             written: Arc::clone(&written),
+            complete: Arc::clone(&complete),
+        };
+        let (stop_sweep, stop) = unbounded();
+        let sweep = Sweep {
+            history: Arc::clone(&history),
+            shards: self.signals.clone(),
+            clock: Arc::clone(&self.context.clock),
+            woken_at_once: self.context.config.woken_at_once(),
+            complete,
+            stop,
         };
         let look_up = |jobs: Receiver<Job>| {
             let (history, signals) = (&history, &self.signals);
@@ -102,9 +113,11 @@ impl StoreThreads {
                 self.spawn(scope, "loader", look_up(urgent_jobs))?,
                 self.spawn(scope, "reader", look_up(patient_jobs))?,
                 self.spawn(scope, "keeper", move || keeping.run())?,
+                self.spawn(scope, "sweep", move || sweep.run())?,
             ];
             let committed = committer::run(writer, &self.submissions, &self.signals, &written);
             drop(to_keeper.send(ToKeeper::Stop));
+            drop(stop_sweep);
             loaders.stop();
             // A thread that panics ends the process.
             let ended = threads.map(|thread| thread.join().unwrap_or(Ok(())));

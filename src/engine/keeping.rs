@@ -1,20 +1,19 @@
-//! The keeper's thread: makes checkpoints now and then, and wakes wallets that something is due for.
+//! The keeper's thread: makes checkpoints now and then, and keeps the archive in order.
 //!
 //! What a checkpoint consists of, and why in this order, stands in [`crate::store::keeper`].
 
 use super::batch::BatchNo;
 use super::clock::Clock;
-use super::peers::{PeerMessage, owner_among};
+use super::peers::PeerMessage;
 use super::signal::ShardSignal;
 use crate::codec::record::Position;
-use crate::domain::id::WalletId;
 use crate::domain::memory::Era;
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::Span;
 use crate::store::StoreError;
 use crate::store::backup::Unfinished;
 use crate::store::history::History;
 use crate::store::keeper::Keeper;
-use crate::store::state::{self, Row, Table};
+use crate::store::state::Row;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,8 +73,6 @@ pub struct Timing {
     pub checkpoint_every: Duration,
     /// A checkpoint after so many bytes of journal.
     pub checkpoint_bytes: u64,
-    /// How many wallets are woken at once, every tenth of a second.
-    pub woken_at_once: usize,
     /// Operations younger than this stay in the archive, whatever its retention.
     pub remembered: Span,
 }
@@ -99,6 +96,8 @@ pub struct Keeping {
     pub old_ends: Vec<Position>,
     /// How many bytes the committer has written to the journal.
     pub written: Arc<AtomicU64>,
+    /// How many checkpoints are complete.
+    pub complete: Arc<AtomicU64>,
 }
 
 /// Where a checkpoint stands.
@@ -122,7 +121,6 @@ impl Keeping {
     pub fn run(mut self) -> Result<(), StoreError> {
         let mut era = Era::default();
         let (mut last, mut written, mut hurry) = (Instant::now(), 0, false);
-        let mut sweep = Sweep::default();
         let mut backups = Vec::new();
         // What was recovered has no checkpoint yet.
         let mut is_new = true;
@@ -133,7 +131,6 @@ impl Keeping {
                 Ok(ToKeeper::Backup(backup)) => backups.push(backup),
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             }
-            sweep.wake(&self)?;
             let now = self.written.load(Ordering::Relaxed);
             let grown = now.saturating_sub(written);
             let is_due = (last.elapsed() >= self.timing.checkpoint_every && (grown > 0 || is_new))
@@ -150,7 +147,6 @@ impl Keeping {
                 self.back_up(asked);
                 (era, last, written, hurry, is_new) =
                     (era.next(), Instant::now(), now, false, false);
-                sweep = Sweep::default();
             }
         }
     }
@@ -197,6 +193,7 @@ impl Keeping {
         for shard in &self.shards {
             shard.send(PeerMessage::Kept(era, self.keeper.view()));
         }
+        self.complete.fetch_add(1, Ordering::Release);
         stage("trim", || self.keeper.trim())?;
         metrics::gauge!("purser_checkpoint_running").set(0.0);
         metrics::counter!("purser_checkpoints_total").increment(1);
@@ -276,49 +273,4 @@ fn gauge(name: &'static str, value: u64) {
     let kilo = u32::try_from(value / 1_024).map_or(f64::MAX, f64::from);
     let rest = u32::try_from(value % 1_024).map_or(0.0, f64::from);
     metrics::gauge!(name).set(kilo.mul_add(1_024.0, rest));
-}
-
-/// A walk over the timers that are due. What it wakes gets a new timer with the next checkpoint, so
-/// it begins anew after each.
-#[derive(Default)]
-struct Sweep {
-    /// The last timer that was seen.
-    seen: Vec<u8>,
-}
-
-impl Sweep {
-    /// Wakes the next wallets that something is due for.
-    fn wake(&mut self, keeping: &Keeping) -> Result<(), StoreError> {
-        let now = keeping.clock.now();
-        let end = state::timers_from(now.after(Span::from_millis(1)));
-        let mut due: Vec<(Timestamp, WalletId)> = Vec::new();
-        let most = keeping.timing.woken_at_once;
-        let mut from = self.seen.clone();
-        if !from.is_empty() {
-            // The first key after it.
-            from.push(0);
-        }
-        keeping.history.state().range(Table::Timers, &from, &mut |key, _| {
-            if key >= end.as_slice() || due.len() >= most {
-                return Ok(false);
-            }
-            let timer = state::timer_at(key);
-            due.push(timer.ok_or(StoreError::Row { reason: "a timer is damaged" })?);
-            self.seen = key.to_vec();
-            Ok(true)
-        })?;
-        let mut of_shards: Vec<Vec<WalletId>> = keeping.shards.iter().map(|_| Vec::new()).collect();
-        for (_, wallet) in due {
-            let owner = usize::from(owner_among(&wallet, keeping.shards.len()));
-            if let Some(of_shard) = of_shards.get_mut(owner) {
-                of_shard.push(wallet);
-            }
-        }
-        for (shard, wallets) in keeping.shards.iter().zip(of_shards) {
-            if !wallets.is_empty() {
-                shard.send(PeerMessage::Due(wallets, now));
-            }
-        }
-        Ok(())
-    }
 }

@@ -15,6 +15,7 @@ mod residents;
 mod saving;
 pub mod shard;
 pub mod signal;
+pub mod sweep;
 pub mod wallet_actor;
 
 use crate::domain::outcome::Outcome;

@@ -159,8 +159,11 @@ impl Shard {
 
     /// Answers a task of a wallet that does not exist.
     fn refuse(&self, task: &Task) {
-        if let Task::Ask(Forward { reply_to, .. }) = task {
-            self.deliver(*reply_to, Outcome::Refused(Refusal::NoWallet), BatchNo::NONE);
+        match task {
+            Task::Ask(Forward { reply_to, .. }) => {
+                self.deliver(*reply_to, Outcome::Refused(Refusal::NoWallet), BatchNo::NONE);
+            }
+            Task::Settle(_) => self.signal.due_done(),
         }
     }
 

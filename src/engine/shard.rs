@@ -169,6 +169,11 @@ impl Shard {
         self.full_since.get().is_some()
     }
 
+    /// Whether the disk is so far behind that what nobody waits for should wait.
+    pub(super) fn is_behind(&self) -> bool {
+        self.filling.borrow().len() > self.settings.batch_bytes_max / 8
+    }
+
     /// Whether the archive may have an operation. It has none that memory must not forget yet.
     pub(super) fn may_be_archived(&self, wallet: &WalletId, op: &OpId) -> bool {
         let Some(disk) = self.disk.get() else { return false };

@@ -21,6 +21,7 @@ pub struct ShardSignal {
     pub(super) wallets: AtomicU64,
     active: AtomicU64,
     passivated: AtomicU64,
+    due: AtomicU64,
     pub(super) last: AtomicU64,
 }
 
@@ -36,6 +37,7 @@ impl ShardSignal {
             wallets: AtomicU64::new(0),
             active: AtomicU64::new(0),
             passivated: AtomicU64::new(0),
+            due: AtomicU64::new(0),
             last: AtomicU64::new(0),
         })
     }
@@ -82,6 +84,21 @@ impl ShardSignal {
     pub(super) fn passivated(&self, count: usize) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.passivated.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// How many wallets were woken and have not done what is due.
+    pub(super) fn due_left(&self) -> u64 {
+        self.due.load(Ordering::Acquire)
+    }
+
+    /// So many wallets are woken.
+    pub(super) fn due(&self, count: usize) {
+        self.due.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::AcqRel);
+    }
+
+    /// A wallet has done what is due.
+    pub(super) fn due_done(&self) {
+        self.due.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Whether the store failed.

@@ -24,9 +24,12 @@ use actix::fut::{ActorFutureExt as _, wrap_future};
 use actix::{Actor, AsyncContext as _, Context, Handler, Message};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// How many deadlines a wallet works off before it lets others run.
-const DUE_SLICE: usize = 512;
+const DUE_SLICE: usize = 128;
+/// How long it waits before the next slice when the disk is behind.
+const BEHIND: Duration = Duration::from_millis(1);
 /// How many operations that the archive has a wallet forgets with each request.
 const FORGOTTEN: usize = 4;
 
@@ -106,7 +109,7 @@ impl WalletActor {
             Task::Ask(Forward { question: Question::Ledger(wallet, query), reply_to, .. }) => {
                 self.read_ledger(wallet, query, reply_to);
             }
-            Task::Settle(_) => {}
+            Task::Settle(_) => self.shard.signal.due_done(),
         }
         self.recalled.clear();
         self.standing.end();
@@ -199,7 +202,15 @@ impl WalletActor {
         if matches!(wait, Wait::Due) {
             // Everybody else on the thread has a turn first. A message to itself would not do: a
             // context takes all its messages in one poll.
-            let others = wrap_future::<_, Self>(tokio::task::yield_now());
+            let is_behind = self.shard.is_behind();
+            let others = wrap_future::<_, Self>(async move {
+                if is_behind {
+                    // The disk is: what is due must not fill the batch before those who ask.
+                    tokio::time::sleep(BEHIND).await;
+                } else {
+                    tokio::task::yield_now().await;
+                }
+            });
             context.spawn(others.map(|(), actor, context| actor.go_on(context)));
         }
     }

@@ -32,6 +32,8 @@ const DUE_SLICE: usize = 128;
 const BEHIND: Duration = Duration::from_millis(1);
 /// How many operations that the archive has a wallet forgets with each request.
 const FORGOTTEN: usize = 4;
+/// How many it forgets with each snapshot: so many that others hardly notice.
+const FORGOTTEN_AT_ONCE: usize = 4_096;
 
 /// Something for the wallet to do, in the order of arrival.
 #[derive(Debug, Message)]
@@ -249,7 +251,7 @@ impl Handler<Snapshot> for WalletActor {
         let rows = rows.unwrap_or_else(|broken| self.die(&broken));
         self.shard.saved(rows, self.last_batch);
         if let (Some(kept), Some(memory)) = (self.shard.kept(), self.live.memory_mut()) {
-            memory.forget(kept, usize::MAX);
+            memory.forget(kept, FORGOTTEN_AT_ONCE);
         }
         self.standing.end();
     }

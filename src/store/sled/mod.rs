@@ -21,9 +21,15 @@ use super::data_dir;
 use super::{StoreError, guarded};
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// How often sled flushes by itself. It reclaims space only while this is on.
 const FLUSH_EVERY_MS: u64 = 500;
+
+/// How long a database may stay locked by a server that has let go of the data directory: the threads
+/// of the database end last. And how often to look.
+const UNLOCKED_MAX: Duration = Duration::from_secs(10);
+const UNLOCKED_LOOK: Duration = Duration::from_millis(5);
 
 /// A database, with our own handle of its file.
 struct Database {
@@ -49,8 +55,17 @@ impl Database {
             .cache_capacity(cache_bytes)
             .mode(::sled::Mode::HighThroughput)
             .flush_every_ms(Some(FLUSH_EVERY_MS));
-        let db = guarded(|| config.open()).map_err(failed)?;
-        let db = db.map_err(|error| failed(error.to_string()))?;
+        let begun = Instant::now();
+        let db = loop {
+            match guarded(|| config.open()).map_err(failed)? {
+                Ok(db) => break db,
+                // The directory is ours, so this is a server before us that is about to end.
+                Err(error) if is_locked(&error) && begun.elapsed() < UNLOCKED_MAX => {
+                    std::thread::sleep(UNLOCKED_LOOK);
+                }
+                Err(error) => return Err(failed(error.to_string())),
+            }
+        };
         let file_path = path.join("db");
         let file = File::open(&file_path).map_err(StoreError::io("open", &file_path))?;
         for name in ["db", "conf"] {
@@ -82,6 +97,10 @@ impl Database {
     fn failed(&self, action: &'static str, reason: &impl ToString) -> StoreError {
         failed(&self.path, action, reason)
     }
+}
+
+fn is_locked(error: &::sled::Error) -> bool {
+    error.to_string().contains("could not acquire lock")
 }
 
 fn failed(path: &Path, action: &'static str, reason: &impl ToString) -> StoreError {

@@ -175,9 +175,8 @@ impl World {
             }
             Step::Commit => {
                 let ends = progress.ends(&store.old_ends);
-                let is_safe = |(shard, after): &(usize, BatchNo)| {
-                    self.shards[*shard].durable >= *after
-                };
+                let is_safe =
+                    |(shard, after): &(usize, BatchNo)| self.shards[*shard].durable >= *after;
                 if progress.afters.iter().all(is_safe) {
                     let now = Timestamp::from_millis(self.now);
                     store.keeper.commit(&ends, 0, now).expect("a file");

@@ -4,15 +4,16 @@
 mod keeping;
 
 use self::keeping::Store;
+use crate::model::Model;
+use crate::model::asked::asked;
 use crate::model::asks::{Asker, Dice, opening, random};
-use crate::model::told::{figures, told};
-use crate::model::{Answer, Model};
+use crate::model::told::{Answer, figures, told};
 use purser::codec::record::Position;
 use purser::domain::command::{Command, Request};
 use purser::domain::id::WalletId;
+use purser::domain::memory::Era;
 use purser::domain::outcome::Outcome;
 use purser::domain::rules::Rules;
-use purser::domain::memory::Era;
 use purser::domain::time::Timestamp;
 use purser::domain::wallet::Wallet;
 use purser::engine::batch::{BatchNo, FillingBatch, SealedBatch};
@@ -127,7 +128,7 @@ impl World {
             let id = WalletId::new(format!("w{index}").as_bytes()).expect("a good name");
             let (credit, limit) = (random() % 4 * 3, random() % 9);
             let debt_limit = (limit > 2).then_some(limit);
-            let model = Model::open(i128::from(credit), debt_limit.map(i128::from), 0);
+            let model = Model::open((i128::from(credit), debt_limit.map(i128::from)), 0);
             Account {
                 live: LiveWallet::unopened(id.clone()),
                 model: model.clone(),
@@ -251,9 +252,11 @@ impl World {
             account.model.settle_due(self.now.max(account.model.time));
             Answer { word: "OPENED".to_owned(), ..Answer::default() }
         } else {
-            let (told, expected) = (told(&executed.outcome), account.model.ask(&request, self.now));
+            let told = told(&executed.outcome);
+            let asked = asked(&request);
+            let (Ok(expected) | Err(expected)) = account.model.ask(&asked, self.now);
             assert_eq!(told, expected, "{request:?}");
-            self.seen.retries_counted_before += u64::from(told.replayed);
+            self.seen.retries_counted_before += u64::from(told.has("replayed"));
             told
         };
         assert_eq!(figures(&wallet.balances()), account.model.balances());
@@ -333,10 +336,11 @@ impl World {
             // Only what was done is remembered, and a void that a hold's first void answers is not.
             let no = answer.word.starts_with(char::is_uppercase);
             let no = no || answer.word.starts_with("declined");
-            let no = no || (answer.replayed && matches!(request.command, Command::Void { .. }));
+            let no =
+                no || (answer.has("replayed") && matches!(request.command, Command::Void { .. }));
             if let Some(id) = request.id.as_ref().filter(|_| !no) {
                 self.seen.acknowledged += 1;
-                let first = Answer { replayed: false, state: None, ..answer };
+                let first = as_first(answer);
                 let known = account.acknowledged.entry(id.as_str().to_owned());
                 let (_, known) = known.or_insert((request, first.clone()));
                 assert_eq!(*known, first, "the same receipt every time");
@@ -517,6 +521,12 @@ impl World {
     }
 }
 
+/// An answer as it was told the first time.
+fn as_first(mut answer: Answer) -> Answer {
+    answer.told.remove("replayed");
+    Answer { state: None, ..answer }
+}
+
 /// Every acknowledged operation is there and answers with the first receipt.
 fn check_acknowledged(account: &mut Account, store: &Store, now: i64) {
     let now = Timestamp::from_millis(now);
@@ -530,7 +540,7 @@ fn check_acknowledged(account: &mut Account, store: &Store, now: i64) {
             panic!("acknowledged and done again: {id}");
         };
         let again = told(&outcome);
-        assert!(again.replayed, "{id}: {again:?}");
-        assert_eq!(Answer { replayed: false, state: None, ..again }, *first, "{id}");
+        assert!(again.has("replayed"), "{id}: {again:?}");
+        assert_eq!(as_first(again), *first, "{id}");
     }
 }

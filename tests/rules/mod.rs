@@ -157,6 +157,18 @@ fn rule_4_a_capture_above_the_hold_follows_its_policy() {
     );
 }
 
+/// Free money goes before new debt also where it backs a hold on the credit line.
+#[test]
+fn rule_4_the_debt_limit_bounds_debt_not_usage() {
+    converse(
+        "@1 WALLET.OPEN w CURRENCY USD CREDITLIMIT 5 DEBTLIMIT 1 => opened
+         @1 AUTHORIZE w 5 ID h => held available=0
+         @1 WALLET.SET w CREDITLIMIT 0 ID s => balance available=-5
+         @1 TOPUP w 6 ID t => toppedup available=1
+         @1 CHARGE w 8 ID c OVERAGE debt => charged over debt=1 captured=7 uncovered=1 owed=1",
+    );
+}
+
 #[test]
 fn rule_5_a_hold_ends_on_the_millisecond_and_may_be_captured_late() {
     converse(

@@ -2,6 +2,7 @@
 //! asked again. A failing seed is told; `SIM_SEED` runs it alone, `SIM_SEEDS` sets how many run.
 
 #[cfg(test)]
+#[expect(clippy::option_option, clippy::result_large_err, reason = "naive on purpose")]
 mod model;
 #[cfg(test)]
 mod world;

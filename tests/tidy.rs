@@ -7,6 +7,10 @@ mod tests {
 
     /// The most lines of a file.
     const LINES_MAX: usize = 500;
+    /// The most lines of the reference model: it must be seen to be right.
+    const MODEL_LINES_MAX: usize = 200;
+    /// The reference model. What lies beside it asks, and puts questions and answers into its words.
+    const MODEL: &str = "tests/model/mod.rs";
     /// What each layer may name of this crate. Whoever is not listed may name anything.
     const LAYERS: [(&str, &[&str]); 8] = [
         ("domain", &["domain"]),
@@ -95,6 +99,9 @@ mod tests {
         if text.lines().count() > LINES_MAX {
             say(LINES_MAX + 1, format!("more than {LINES_MAX} lines"));
         }
+        if path == MODEL && text.lines().count() > MODEL_LINES_MAX {
+            say(MODEL_LINES_MAX + 1, format!("more than {MODEL_LINES_MAX} lines of model"));
+        }
         let layer = path.strip_prefix("src/").and_then(|rest| rest.split(['/', '.']).next());
         let known = layer.and_then(|layer| LAYERS.iter().find(|(name, _)| *name == layer));
         for (number, line) in code(path, text) {
@@ -142,6 +149,7 @@ mod tests {
         let folders = ["src", "tests", "loadtest", "benches"];
         let files: Vec<_> = folders.iter().flat_map(|folder| sources(&root.join(folder))).collect();
         assert!(files.len() > 50, "only {} files were found", files.len());
+        assert!(files.contains(&root.join(MODEL)), "the model is elsewhere");
         let mut wrong = Vec::new();
         for file in files {
             let path = file.strip_prefix(root).unwrap().to_string_lossy().into_owned();
@@ -188,11 +196,13 @@ mod tests {
             ("src/app.rs", "let x = y.unwrap();", "unwrap() outside of tests"),
             ("src/domain/amount.rs", "fn f(x: f64) {}", "money knows no floats"),
             ("src/app.rs", "long", "more than 500 lines"),
+            (MODEL, "model", "more than 200 lines of model"),
             ("src/app.rs", "bare", "it does not open"),
             ("tests/x.rs", "bare", "it does not open"),
         ] {
             let text = match text {
                 "long" => long.clone(),
+                "model" => format!("//! Long.\n{}", "\n".repeat(MODEL_LINES_MAX)),
                 "bare" => "fn main() {}".to_owned(),
                 line => format!("//! A file.\n{line}\n"),
             };

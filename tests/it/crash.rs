@@ -176,7 +176,8 @@ fn live_and_die(settings: &str, lives: &Range<Duration>, rounds: u64, random: &m
             for story in &mut stories {
                 scope.spawn(|| story.run(address));
             }
-            let more = u64::try_from((lives.end - lives.start).as_millis()).unwrap();
+            let more =
+                u64::try_from(lives.end.checked_sub(lives.start).unwrap().as_millis()).unwrap();
             std::thread::sleep(lives.start + Duration::from_millis(random.below(more)));
             server.kill();
         });

@@ -2,6 +2,7 @@
 //! request is made of one number, so that failing sequences shrink and rerun alike.
 
 use super::Model;
+use super::asked::NEVER;
 use purser::domain::amount::Amount;
 use purser::domain::command::{
     Authorize, Command, Expiry, GrantKind, OpenTerms, Overage, Request, RequestHash, Terms,
@@ -84,9 +85,9 @@ impl Asker {
 
     /// When the next request comes: now, a little later, or exactly when something ends.
     pub(crate) fn time(dice: &mut Dice, now: i64, model: &Model) -> i64 {
-        let holds = model.open_holds().map(|hold| hold.ends);
-        let grants = model.grants.iter().filter_map(|grant| grant.ends);
-        let next = holds.chain(grants).filter(|&ends| ends > now).min().unwrap_or(now);
+        let ops = model.ops.iter().filter(|op| op.state == "open" || op.is_grant());
+        let ends = ops.map(|op| op.ends).filter(|&ends| ends > now && ends < NEVER);
+        let next = ends.min().unwrap_or(now);
         match dice.roll(16) {
             0..=9 => now,
             10 => now + 1,
@@ -194,7 +195,8 @@ impl Asker {
     /// Mostly one of the wallet's holds, sometimes the id of anything.
     fn hold(&self, target: u64, model: &Model) -> OpId {
         let mut dice = Dice(target);
-        match if dice.roll(12) == 11 { None } else { dice.pick(&model.holds) } {
+        let holds: Vec<_> = model.ops.iter().filter(|op| op.answer.word == "held").collect();
+        match if dice.roll(12) == 11 { None } else { dice.pick(&holds) } {
             Some(hold) => op(&hold.id),
             None => self.earlier(target, |_| true),
         }

@@ -1,253 +1,200 @@
-//! The rules of money once more: naive, slow, written from the contract's text alone. It keeps flat
-//! lists, never drops anything, and adds up every figure anew.
+//! The rules of money once more, naive and slow, from the contract's text alone, by its numbers.
 
-#![expect(clippy::result_large_err, reason = "naive on purpose")]
-
+pub(crate) mod asked;
 pub(crate) mod asks;
-mod judge;
 pub(crate) mod told;
 
-use purser::domain::command::{Command, GrantKind, Overage, Request};
-use std::collections::BTreeMap;
+use asked::{NEVER, Op, find};
+use told::{Answer, check};
 
-/// What a command answers, money in grains.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Answer {
-    /// `held`, `declined NOFUNDS`, `HOLDDONE captured`, …
-    pub(crate) word: String,
-    /// Posted, held, debt, available.
-    pub(crate) balances: [i128; 4],
-    pub(crate) amount: Option<i128>,
-    pub(crate) ends: Option<i64>,
-    pub(crate) captured: Option<i128>,
-    pub(crate) debt: i128,
-    pub(crate) repaid: i128,
-    pub(crate) uncovered: i128,
-    pub(crate) over: bool,
-    pub(crate) late: bool,
-    pub(crate) replayed: bool,
-    pub(crate) state: Option<&'static str>,
-    /// `required`, `held`, `refundable`.
-    pub(crate) detail: Option<i128>,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Grant {
-    pub(crate) op: String,
-    pub(crate) kind: GrantKind,
-    pub(crate) priority: u16,
-    pub(crate) ends: Option<i64>,
-    pub(crate) free: i128,
-    expired: bool,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Hold {
-    pub(crate) id: String,
-    pub(crate) state: &'static str,
-    pub(crate) ends: i64,
-    overage: Overage,
-    pub(crate) pins: Vec<(usize, i128)>,
-    pub(crate) credit: i128,
-    /// What it held when it expired, less what was captured since.
-    rest: i128,
-    void: Option<Answer>,
-}
-
-/// What later commands need to know of an operation.
-#[derive(Debug, Clone)]
-enum Deed {
-    None,
-    Done,
-    TopUp {
-        grant: usize,
-        left: i128,
-    },
-    Refund,
-    /// From which grants, or as debt, in the order of burning.
-    Spend {
-        split: Vec<(Option<usize>, i128)>,
-        refunded: i128,
-        at: i64,
-    },
-}
-
-#[derive(Debug, Clone)]
+/// The first op stands for nobody among the owners, and for the credit line among the grants.
+pub(crate) const FREE: usize = 0;
+pub(crate) const CREDIT: usize = 0;
+/// Whoever has something here only tells what it burned, or may be reversed or captured late.
+pub(crate) const GONE: usize = 1 << 32;
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
-    pub(crate) grants: Vec<Grant>,
-    pub(crate) holds: Vec<Hold>,
-    ops: BTreeMap<String, (u64, Answer, Deed)>,
-    pub(crate) credit_limit: i128,
-    pub(crate) debt_limit: Option<i128>,
-    pub(crate) debt: i128,
-    pub(crate) status: &'static str,
-    forced: bool,
+    pub(crate) ops: Vec<Op>,
+    /// Who has of which grant how much. What the credit line lacks is debt.
+    lots: Vec<(usize, usize, i128)>,
+    limits: (i128, Option<i128>),
+    /// And whether it closes by force.
+    status: (&'static str, bool),
     pub(crate) time: i64,
-    /// The defaults that an operator sets: a hold's time to live, the grace of a lapse.
-    pub(crate) ttl: i64,
     pub(crate) grace: i64,
 }
-
-type Judged = Result<(Answer, Deed), Answer>;
-
-fn answer(word: impl Into<String>) -> Answer {
-    Answer { word: word.into(), ..Answer::default() }
-}
-fn sum(parts: &[(usize, i128)]) -> i128 {
-    parts.iter().map(|part| part.1).sum()
-}
-
 impl Model {
-    pub(crate) fn open(credit_limit: i128, debt_limit: Option<i128>, now: i64) -> Self {
-        let (grants, holds, ops) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let (debt, status, forced, ttl, grace) = (0, "open", false, 900_000, 0);
-        Self {
-            grants,
-            holds,
-            ops,
-            credit_limit,
-            debt_limit,
-            debt,
-            status,
-            forced,
-            time: now,
-            ttl,
-            grace,
-        }
+    pub(crate) fn open(limits: (i128, Option<i128>), time: i64) -> Self {
+        let ops = vec![Op { kind: "paid", priority: 30, ends: NEVER, ..Op::default() }];
+        Self { ops, limits, status: ("open", false), time, ..Self::default() }
     }
-    fn free(&self) -> i128 {
-        self.grants.iter().map(|grant| grant.free).sum()
+    pub(crate) fn sum(&self, of: impl Fn(usize, usize) -> bool) -> i128 {
+        self.lots.iter().filter(|lot| of(lot.0, lot.1)).map(|lot| lot.2).sum()
     }
-    pub(crate) fn open_holds(&self) -> impl Iterator<Item = &Hold> {
-        self.holds.iter().filter(|hold| hold.state == "open")
+    fn free(&self, of: impl Fn(&Op) -> bool) -> i128 {
+        self.sum(|who, g| who == FREE && g != CREDIT && of(&self.ops[g]))
     }
-    pub(crate) fn pinned(&self, g: usize) -> i128 {
-        let pins = self.open_holds().flat_map(|hold| &hold.pins);
-        pins.filter(|pin| pin.0 == g).map(|pin| pin.1).sum()
-    }
+    /// Rule 1: posted, held, debt, available.
     pub(crate) fn balances(&self) -> [i128; 4] {
-        let pinned: i128 = self.open_holds().map(|hold| sum(&hold.pins)).sum();
-        let (posted, credit) = (self.free() + pinned, self.open_holds().map(|hold| hold.credit));
-        let held = pinned + credit.sum::<i128>();
-        [posted, held, self.debt, posted - held - self.debt + self.credit_limit]
+        let posted = self.sum(|who, g| who < GONE && g != CREDIT);
+        let held = self.sum(|who, _| who < GONE && who != FREE);
+        let debt = -self.sum(|who, g| who < GONE && g == CREDIT);
+        [posted, held, debt, posted - held - debt + self.limits.0]
     }
-    fn available(&self) -> i128 {
-        self.balances()[3]
-    }
-    /// Rule 3: priority, earlier expiry, older.
+    /// Rule 3: priority, earlier expiry, older; the credit line last.
     pub(crate) fn burn_order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.grants.len()).collect();
-        order.sort_by_key(|&g| {
-            (self.grants[g].priority, self.grants[g].ends.unwrap_or(i64::MAX), g)
-        });
+        let mut order: Vec<_> = (0..self.ops.len()).filter(|&g| self.ops[g].is_grant()).collect();
+        order.sort_by_key(|&g| (g == CREDIT, self.ops[g].priority, self.ops[g].ends, g));
         order
     }
-    fn take(&mut self, amount: i128, from: impl Fn(usize, &Grant) -> bool) -> Vec<(usize, i128)> {
-        let mut left = amount;
-        let mut taken = Vec::new();
-        for g in
-            self.burn_order().into_iter().filter(|&g| from(g, &self.grants[g])).collect::<Vec<_>>()
-        {
-            let part = left.min(self.grants[g].free);
-            self.grants[g].free -= part;
-            left -= part;
-            if part > 0 {
-                taken.push((g, part));
-            }
+    fn shift(&mut self, from: usize, to: usize, mut amount: i128, of: impl Fn(&Op) -> bool) {
+        for g in self.burn_order() {
+            let there = self.sum(|who, lot| (who, lot) == (from, g) && of(&self.ops[g]));
+            let part = if g == CREDIT { amount } else { amount.min(there) };
+            amount -= part;
+            self.lots.extend([(from, g, -part), (to, g, part)].iter().filter(|_| part > 0));
         }
-        taken
     }
     /// Rule 2: whatever is free repays debt.
     fn repay(&mut self) -> i128 {
-        let repaid = sum(&self.take(self.debt, |_, _| true));
-        self.debt -= repaid;
+        let repaid = self.balances()[2].min(self.free(|_| true));
+        self.shift(FREE, GONE, repaid, |_| true);
+        self.lots.push((FREE, CREDIT, repaid));
         repaid
     }
-    /// Rule 6: what comes back to a grant after its end lapses.
-    fn release(&mut self, h: usize, now: i64) {
-        for (g, part) in std::mem::take(&mut self.holds[h].pins) {
-            let grant = &mut self.grants[g];
-            let lapses = grant.expired && grant.ends.is_some_and(|ends| now >= ends + self.grace);
-            grant.free += if lapses { 0 } else { part };
+    /// A hold is done, and what it holds is free. Rule 6: of an expired grant, that lapses.
+    fn end(&mut self, h: usize, state: &'static str, now: i64) {
+        for i in (0..self.lots.len()).filter(|_| self.ops[h].state != state) {
+            let (who, g, part) = self.lots[i];
+            let lapses = self.ops[g].state == "expired" && self.ops[g].ends + self.grace <= now;
+            self.lots[i].0 += if who == h { GONE } else { 0 };
+            self.lots.extend((who == h && !lapses).then_some((FREE, g, part)));
         }
-        self.holds[h].credit = 0;
+        self.ops[h].state = state;
     }
-    /// Rule 9: in order of time, then holds before grants, then age.
+    /// Rules 5 and 9: all at its very end, in order of time, holds before grants, then by age.
     pub(crate) fn settle_due(&mut self, now: i64) {
         loop {
-            let empty = self.free() == 0 && self.debt == 0;
-            if self.status == "closing"
-                && self.open_holds().next().is_none()
-                && (self.forced || empty)
-            {
-                self.write_off();
+            let holds = self.ops.iter().any(|op| op.state == "open");
+            let left = !self.status.1 && self.balances()[..3] != [0; 3];
+            if self.status.0 == "closing" && !holds && !left {
+                (self.status, self.lots) = (("closed", false), Vec::new());
             }
-            let holds = self.holds.iter().enumerate().filter(|(_, hold)| hold.state == "open");
-            let holds = holds.map(|(h, hold)| (hold.ends, 0, h));
-            let grants = self.grants.iter().enumerate().filter_map(|(i, grant)| {
-                let wait = if grant.expired { self.grace } else { 0 };
-                let due = grant.free > 0 || (!grant.expired && self.pinned(i) > 0);
-                due.then_some((grant.ends? + wait, 1, i))
+            let due = self.ops.iter().enumerate().filter_map(|(i, op)| {
+                let (is_hold, lives) = (op.state == "open", op.state == "live");
+                let money = self.sum(|who, g| g == i && (who == FREE || lives && who < GONE));
+                let at = op.ends + if is_hold || lives { 0 } else { self.grace };
+                (is_hold || money > 0).then_some((at, !is_hold, i))
             });
-            let Some((at, kind, i)) = holds.chain(grants).min().filter(|due| due.0 <= now) else {
-                return;
-            };
-            if kind == 0 {
-                self.holds[i].rest = sum(&self.holds[i].pins) + self.holds[i].credit;
-                self.release(i, at);
-                self.holds[i].state = "expired";
-                self.repay();
-            } else {
-                self.grants[i].expired = true;
-                self.grants[i].free = 0;
-            }
+            let Some((at, _, i)) = due.min().filter(|due| due.0 <= now) else { return };
+            self.end(i, "expired", at);
+            self.lots.retain(|lot| (lot.0, lot.1) != (FREE, i));
+            self.repay();
             self.time = self.time.max(at);
         }
     }
-    fn write_off(&mut self) {
-        self.grants.iter_mut().for_each(|grant| grant.free = 0);
-        (self.debt, self.status) = (0, "closed");
-    }
-    /// Judges a request, and does it.
-    pub(crate) fn ask(&mut self, request: &Request, now: i64) -> Answer {
-        let now = now.max(self.time);
+    /// Judges a request, and does it; an error is an answer that is not remembered.
+    pub(crate) fn ask(&mut self, ask: &Op, now: i64) -> Result<Answer, Answer> {
+        let (now, me) = (now.max(self.time), self.ops.len());
         self.settle_due(now);
-        let id = request.id.as_ref().map(|id| id.as_str().to_owned());
-        if let Some((hash, first, _)) = id.as_ref().and_then(|id| self.ops.get(id)) {
-            let hold = match &request.command {
-                Command::Authorize(_) => id.as_deref(),
-                Command::Extend { hold, .. } => Some(hold.as_str()),
-                _ => None,
-            };
-            let state = hold.and_then(|hold| self.hold(hold).ok()).map(|h| self.holds[h].state);
-            let replay = Answer { replayed: true, state, ..first.clone() };
-            return if *hash == request.hash.0 { replay } else { answer("IDREUSED") };
+        let before @ [_, _, debt, available] = self.balances();
+        let check = |fine, word: &str, at| check(fine, word, at).map_err(|no| no.with(before));
+        // Exactly once: by the op id, a void also by its hold.
+        let known = self.ops.iter().find(|op| op.is_done() && op.id == ask.id && !op.id.is_empty());
+        check(known.is_none_or(|op| op.hash == ask.hash), "IDREUSED", None)?;
+        let void = |op: &&Op| ask.is("voided") && op.did("voided") && op.target == ask.target;
+        if let Some(first) = known.or_else(|| self.ops.iter().find(void)) {
+            let h = find(&self.ops, &ask.target, "held").ok().filter(|_| ask.is("held extended"));
+            return Err(first.answer.again(h.map(|h| self.ops[h].state)));
         }
-        match self.judge(&request.command, id.as_deref().unwrap_or_default(), now) {
-            Ok((answer, Deed::None)) => answer,
-            Ok((mut answer, deed)) => {
-                self.time = now;
-                answer.balances = self.balances();
-                if let Command::Void { hold, .. } = &request.command {
-                    let h = self.hold(hold.as_str()).expect("it was just voided");
-                    self.holds[h].void = Some(answer.clone());
-                }
-                if let Some(id) = id {
-                    self.ops.insert(id, (request.hash.0, answer.clone(), deed));
-                }
-                if answer.word.starts_with("status") {
-                    Answer { balances: [0; 4], ..answer }
-                } else {
-                    answer
+        self.ops.push(Op { at: now, state: "live", ends: ask.end(now), ..ask.clone() });
+        // In the contract's order: closed, hold (rule 5: late only an expired one), frozen, funds.
+        let (asks, frozen) = (ask.min.is_some(), self.status.0 == "frozen");
+        let goes_on = ask.is("closed") || self.status.0 == "closing" && ask.is("captured voided");
+        let closed = if asks { "declined CLOSED" } else { "CLOSED" };
+        check(goes_on || !["closing", "closed"].contains(&self.status.0), closed, None)?;
+        let h = if ask.about.is_empty() { me } else { find(&self.ops, &ask.target, ask.about)? };
+        let (state, rejects) = (self.ops[h].state, h != me && self.ops[h].overage == "reject");
+        let late = state == "expired" && !ask.strict && !ask.is("extended");
+        check(ask.about != "held" || late || state == "open", &format!("HOLDDONE {state}"), None)?;
+        check(!(frozen && asks) || ask.is("withdrawn"), "declined FROZEN", None)?;
+        let (left, paid) = (self.sum(|who, _| who == GONE + h), |op: &Op| op.kind == "paid");
+        let (asked, can, free) = (ask.amount.unwrap_or(0), available.max(0), self.free(|_| true));
+        let funds = if ask.is("withdrawn") { available.min(self.free(paid)) } else { available };
+        let fits = ask.min.is_none_or(|min| funds >= min) || (ask.is("extended") && asked == 0);
+        check(fits, "declined NOFUNDS", ask.amount)?;
+        let amount = if asks { asked.min(funds.max(0)) } else { asked };
+        let mut answer = Answer::of(ask.does, None);
+        match ask.does {
+            "balance" => self.limits = ask.limits(self.limits),
+            "frozen" | "open" | "closed" => {
+                let (was, force) = (self.status, ask.force || self.status.1);
+                check(force || ask.does != "closed" || free + debt == 0, "NOTEMPTY", None)?;
+                self.status = if ask.is("closed") { ("closing", force) } else { (ask.does, false) };
+                self.settle_due(now);
+                self.time = if self.status == was { self.time } else { now };
+                return Err(Answer::of(&format!("status {}", self.status.0), None));
+            }
+            "toppedup" => {
+                check(ask.end(now) > now, "RANGE", None)?;
+                self.lots.extend([(FREE, me, amount), (GONE + me, me, amount)]);
+            }
+            "reversed" | "revoked" => {
+                let (revokes, of_it) = (ask.is("revoked"), |op: &Op| op.id == ask.target);
+                let amount = if revokes { self.free(of_it) } else { ask.amount.unwrap_or(left) };
+                check(revokes || (1..=left).contains(&amount), "OVERREFUND", Some(left))?;
+                self.shift(FREE, GONE, amount, of_it);
+                self.lots.push((GONE + h, CREDIT, -amount.min(left)));
+            }
+            "withdrawn" => self.shift(FREE, GONE, amount, paid),
+            "held" | "extended" => {
+                let ends = self.ops[h].ends.max(ask.end(now));
+                (self.ops[h].state, self.ops[h].ends) = ("open", ends);
+                self.shift(FREE, h, amount, |_| true);
+                answer.tell([("amount", amount), ("ends", ends.into())]);
+            }
+            "voided" => self.end(h, "voided", now),
+            // Rule 4: from the hold, then from what is available, then by policy. Rule 5: late.
+            "captured" | "charged" => {
+                let credit = self.sum(|who, g| who == h && g == CREDIT);
+                let pinned = self.sum(|who, g| who == h && g != CREDIT);
+                let most = if late { left.min(can) } else { pinned + credit };
+                check(!rejects || amount <= most, "OVERCAPTURE", Some(most))?;
+                let room = self.limits.1.map_or(i128::MAX, |limit| limit - debt + free);
+                let room = if self.ops[h].overage == "cap" { 0 } else { room };
+                let unpaid = (amount - pinned).max(0);
+                let uncovered = (unpaid - room.max(credit + can)).max(0);
+                self.shift(h, GONE + me, amount - unpaid, |_| true);
+                self.shift(h, FREE, credit.min(unpaid), |_| false);
+                self.shift(FREE, GONE + me, unpaid - uncovered, |_| true);
+                let (captured, over) = (amount - uncovered, h == me && (frozen || amount > can));
+                answer.tell([("captured", captured), ("uncovered", uncovered)]);
+                answer.tell([("late", late.into()), ("over", over.into())]);
+                self.lots.extend(late.then_some((GONE + h, CREDIT, -captured)));
+                self.end(h, if ask.keep { state } else { "captured" }, now);
+            }
+            // Rule 7: along the split in reverse, the debt slice first.
+            _ => {
+                check(amount <= left, "OVERREFUND", Some(left))?;
+                let (mut left, mut heirs) = (amount, std::collections::BTreeMap::new());
+                let lots = self.lots.clone().into_iter().enumerate();
+                for (i, (_, g, burned)) in lots.rev().filter(|lot| lot.1.0 == GONE + h) {
+                    let (part, old) = (left.min(burned), self.ops[g].clone());
+                    let lives = part == 0 || g != CREDIT && old.ends > now;
+                    let to = if lives { g } else { *heirs.entry(g).or_insert(self.ops.len()) };
+                    let ends = (now + old.ends - self.ops[h].at).clamp(now, NEVER);
+                    let heir = Op { id: ask.id.clone(), does: "grant", state: "live", ends, ..old };
+                    self.ops.extend((to == self.ops.len()).then_some(heir));
+                    (left, self.lots[i].2) = (left - part, burned - part);
+                    self.lots.push((FREE, to, part));
+                    self.repay();
                 }
             }
-            Err(no) if no.word.starts_with("declined") => {
-                Answer { balances: self.balances(), ..no }
-            }
-            Err(no) => no,
         }
-    }
-    fn hold(&self, id: &str) -> Result<usize, Answer> {
-        self.holds.iter().position(|hold| hold.id == id).ok_or_else(|| answer("NOHOLD"))
+        let owed = self.balances()[2] - debt;
+        answer.tell([("debt", owed.max(0)), ("repaid", self.repay() - owed.min(0))]);
+        answer.balances = self.balances();
+        (self.time, self.ops[me].answer) = (now, answer.clone());
+        Ok(answer)
     }
 }

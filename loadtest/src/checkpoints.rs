@@ -256,17 +256,17 @@ mod tests {
         let mut spotter = Spotter::new(sightings.clone());
         let mut apart = Apart::new(sightings.clone()).unwrap();
         spotter.look(10, 11, false, 0.0);
-        apart.add(15, 7_000_000);
+        apart.add(15, 1_500_000);
         apart.add(5, 1_000_000);
         assert_eq!((apart.during.count(), apart.outside.count()), (0, 0), "15 is ahead of 5");
         spotter.look(20, 21, true, 0.0);
-        apart.add(25, 8_000_000);
+        apart.add(25, 2_000_000);
         assert_eq!((apart.during.count(), apart.outside.count()), (1, 1));
         spotter.look(30, 31, false, 1.0);
         apart.add(31, 1_000_000);
         apart.settle();
         let found = Checkpoints::of(Counted::default(), &apart, 0, SECOND);
-        assert_eq!((found.during.count, found.during.max_us), (2, 8_000));
+        assert_eq!((found.during.count, found.during.max_us), (2, 2_000));
         assert_eq!((found.outside.count, found.outside.max_us), (2, 1_000));
     }
 

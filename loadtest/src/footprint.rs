@@ -149,7 +149,6 @@ pub(crate) fn on_disk(folder: &Path) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "what is compared is exact")]
 mod tests {
     use super::*;
 

@@ -266,20 +266,18 @@ pub(crate) fn checkpoint_stages(checkpoints: &Checkpoints) -> Table {
 /// How memory and disk went over the run; none where neither is known.
 pub(crate) fn footprint(footprint: &Footprint) -> Option<Table> {
     let mut table = table(&["over the run", "first", "at most", "last", "drift, last half"]);
-    let bytes = |bytes: u64| HumanBytes(bytes).to_string();
-    let count = |count: u64| HumanCount(count).to_string();
-    let rows: [(&str, Option<Course>, &dyn Fn(u64) -> String); 4] = [
-        ("server's memory", footprint.memory, &bytes),
-        ("data directory", footprint.data, &bytes),
-        ("  of it archive", footprint.archive, &bytes),
-        ("wallets in memory", footprint.wallets, &count),
-    ];
-    for (what, course, shown) in rows {
-        let Some(course) = course else { continue };
+    let bytes = |bytes| HumanBytes(bytes).to_string();
+    let count = |count| HumanCount(count).to_string();
+    let mut row = |what: &str, course: Option<Course>, shown: fn(u64) -> String| {
+        let Some(course) = course else { return };
         let drift = course.drift_percent.map_or("-".to_owned(), |drift| format!("{drift:+.1} %"));
         let [first, max, last] = [course.first, course.max, course.last].map(shown);
         table.add_row([what.to_owned(), first, max, last, drift]);
-    }
+    };
+    row("server's memory", footprint.memory, bytes);
+    row("data directory", footprint.data, bytes);
+    row("  of it archive", footprint.archive, bytes);
+    row("wallets in memory", footprint.wallets, count);
     (!table.is_empty()).then_some(table)
 }
 

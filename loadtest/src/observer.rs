@@ -119,12 +119,12 @@ impl Watch {
                 first = Some(self.look());
             }
             let begun = Instant::now();
-            self.glance();
+            self.glance(false);
             let pause = EVERY.saturating_sub(begun.elapsed()).max(begun.elapsed() * IDLE);
             let next = if first.is_none() { from } else { to };
             std::thread::sleep(next.saturating_duration_since(Instant::now()).min(pause));
         }
-        self.glance();
+        self.glance(true);
         let last = self.look();
         let footprint = self.samples.footprint();
         let seen = Seen { memory: self.memory, footprint, ..Seen::default() };
@@ -146,8 +146,9 @@ impl Watch {
         }
     }
 
-    /// A short look: whether a checkpoint goes on, and once in a while what the server takes up.
-    fn glance(&mut self) {
+    /// A short look: whether a checkpoint goes on, and once in a while, and at the last look, what
+    /// the server takes up.
+    fn glance(&mut self, is_last: bool) {
         let asked = nanos(self.start.elapsed());
         let metrics = self.metrics();
         let answered = nanos(self.start.elapsed());
@@ -165,7 +166,7 @@ impl Watch {
             self.memory = Some(Memory { peak: seen.peak.max(now), after: now, ..seen });
         }
         let second = self.start.elapsed().as_secs_f64();
-        if self.samples.is_due(second) {
+        if is_last || self.samples.is_due(second) {
             self.samples.add(Sample {
                 second: (second * 1e3).round() / 1e3,
                 memory,

@@ -30,9 +30,10 @@ use crate::run;
 use crate::schedule::{Arrivals, Rate, SECOND};
 use crate::traffic::{Ids, Settling, Traffic};
 
-/// How many connections, and how deep, for what is done to every wallet.
+/// How many connections, and how deep, for what is done to every wallet: deep, so that a million
+/// wallets are opened in large batches.
 const ROUND_CONNECTIONS: u16 = 16;
-const ROUND_DEPTH: usize = 32;
+const ROUND_DEPTH: usize = 256;
 /// After the end of its schedule, a generator that is behind goes on for so long at most.
 const OVERRUN: Duration = Duration::from_secs(1);
 

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::bursts::Phases;
+use crate::checkpoints::Checkpoints;
 use crate::cost::Cost;
 use crate::disk::Disk;
+use crate::footprint::Footprint;
 use crate::latencies::{Latencies, Percentiles};
 use crate::machine::{Machine, Purser};
 use crate::observer::Memory;
@@ -51,12 +53,16 @@ pub(crate) struct Findings {
     pub(crate) series: Series,
     /// Estimated from the server's histograms; empty where it has none.
     pub(crate) stages: Vec<Stage>,
+    /// None where the server does not tell.
+    pub(crate) checkpoints: Option<Checkpoints>,
     /// None where the data directory is not on this machine.
     pub(crate) disk: Option<Disk>,
     /// None where the server is not on this machine.
     pub(crate) cost: Option<Cost>,
     pub(crate) generator_cost: Option<Cost>,
     pub(crate) memory: Option<Memory>,
+    /// Over the whole run, warm-up included.
+    pub(crate) footprint: Footprint,
     /// None without `--verify`.
     pub(crate) verified: Option<Verified>,
 }

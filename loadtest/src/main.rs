@@ -15,12 +15,13 @@
 //!   [`accounts`] is the account kept here; [`recorder`], [`series`], [`bursts`] and [`ramp`] are
 //!   what is measured.
 //!
-//! Both are looked at from outside by [`observer`] ([`cost`], [`stages`]) and [`disk`], and end as
-//! [`findings`], which [`show`] makes tables, JSON and a page of. Apart from all that stands
+//! Both are looked at from outside by [`observer`] ([`cost`], [`stages`], [`checkpoints`],
+//! [`footprint`]) and [`disk`], and end as [`findings`], which [`show`] makes tables, JSON and a page of. Apart from all that stands
 //! [`compare`].
 
 mod accounts;
 mod bursts;
+mod checkpoints;
 mod cli;
 mod client;
 mod compare;
@@ -29,6 +30,7 @@ mod cost;
 mod disk;
 mod drive;
 mod findings;
+mod footprint;
 mod identity;
 mod latencies;
 mod load;

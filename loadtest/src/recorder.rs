@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Result;
 use indicatif::ProgressBar;
 
+use crate::checkpoints::{Apart, Sightings};
 use crate::drive::Times;
 use crate::latencies::Latencies;
 use crate::series::Series;
@@ -29,6 +30,8 @@ pub(crate) struct Recorder {
     to: u64,
     pub(crate) all: Latencies,
     by_kind: Vec<(Kind, Latencies)>,
+    /// Those of checkpoints apart from the others.
+    pub(crate) apart: Apart,
     /// How late commands were handed over that could have been earlier: the generator's own fault.
     pub(crate) lag: Latencies,
     pub(crate) series: Series,
@@ -70,6 +73,7 @@ impl Recorder {
             to,
             all: Latencies::new()?,
             by_kind: by_kind.collect::<Result<_>>()?,
+            apart: Apart::new(Sightings::none())?,
             lag: Latencies::new()?,
             series: Series::new(to, fine),
             offered: 0,
@@ -128,6 +132,7 @@ impl Recorder {
         if self.measures(due) {
             let latency = arrived.saturating_sub(due);
             self.all.add(latency);
+            self.apart.add(due, latency);
             if let Some((_, of_kind)) = self.by_kind.iter_mut().find(|(other, _)| *other == kind) {
                 of_kind.add(latency);
             }

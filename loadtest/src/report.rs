@@ -10,8 +10,10 @@ use indicatif::HumanCount;
 use purser::domain::amount::Amount;
 use serde::Serialize;
 
+use crate::checkpoints::Checkpoints;
 use crate::cli::RunArgs;
 use crate::disk::Disk;
+use crate::drive::nanos;
 use crate::findings::{
     Answers, Differing as Unequal, Findings, Rates, Series, VERSION, Validity, Verified,
 };
@@ -326,10 +328,15 @@ fn findings(facts: Facts<'_>) -> Findings {
             points: tally.series.points(),
         },
         stages: facts.seen.stages,
+        checkpoints: facts
+            .seen
+            .checkpoints
+            .map(|counted| Checkpoints::of(counted, &tally.apart, 0, nanos(facts.took))),
         disk: facts.disk,
         cost: facts.seen.server,
         generator_cost: facts.seen.generator,
         memory: facts.seen.memory,
+        footprint: facts.seen.footprint,
         verified: Some(Verified {
             wallets: count(facts.customers),
             different: count(facts.differences.len()),

@@ -15,6 +15,7 @@ use tokio::signal::ctrl_c;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
+use crate::checkpoints::Sightings;
 use crate::cli::{RunArgs, TraceArgs};
 use crate::client::Client;
 use crate::disk;
@@ -124,8 +125,10 @@ async fn make(
     let start = Instant::now();
     let watched = Arc::clone(&answers);
     let observer = Observer::start(&identity, watched, start, Duration::ZERO, OBSERVED_MAX);
-    let (tally, took) = send(&context, plan, start, &mut model, &answers, &bar).await?;
+    let looks = Looks { answers: &answers, sightings: &observer.sightings, bar: &bar };
+    let (mut tally, took) = send(&context, plan, start, &mut model, &looks).await?;
     let seen = observer.finish();
+    tally.apart.settle();
     bar.finish_and_clear();
     if tally.unknown > 0 {
         bail!(
@@ -160,17 +163,23 @@ async fn make(
     }))
 }
 
+/// Those who look on, and what they see.
+struct Looks<'a> {
+    answers: &'a AtomicU64,
+    sightings: &'a Sightings,
+    bar: &'a ProgressBar,
+}
+
 /// Sends the plan and collects what became of it, and how long that took.
 async fn send(
     context: &Arc<Context>,
     plan: Vec<Planned>,
     start: Instant,
     model: &mut Model,
-    answers: &AtomicU64,
-    bar: &ProgressBar,
+    looks: &Looks<'_>,
 ) -> Result<(Tally, Duration)> {
     let about = plan.last().map_or(Duration::ZERO, |last| last.at + last.work);
-    let mut tally = Tally::new(start, about)?;
+    let mut tally = Tally::new(start, about, looks.sightings.clone())?;
     let enough = Arc::new(Notify::new());
     let (outcomes, mut ended) = mpsc::unbounded_channel();
     tokio::spawn(dispatch(Arc::clone(context), plan, start, outcomes, Arc::clone(&enough)));
@@ -183,9 +192,9 @@ async fn send(
             Ending::Declined { .. } | Ending::Refused { .. } => {}
         }
         tally.add(outcome)?;
-        answers.store(tally.all.count(), Ordering::Relaxed);
-        bar.inc(1);
-        bar.set_message(format!("declined {}, late {}", tally.declines(), tally.late));
+        looks.answers.store(tally.all.count(), Ordering::Relaxed);
+        looks.bar.inc(1);
+        looks.bar.set_message(format!("declined {}, late {}", tally.declines(), tally.late));
     }
     Ok((tally, start.elapsed()))
 }

@@ -8,22 +8,37 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::checkpoints::Counted;
 use crate::rounding::{ratio, whole};
 
 /// How long to wait for the server's metrics.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The histogram of the stages.
 const STAGE_SECONDS: &str = "purser_stage_seconds";
-const JOURNAL_BYTES: &str = "purser_journal_bytes_total";
+/// The same of a checkpoint.
+const CHECKPOINT_STAGE_SECONDS: &str = "purser_checkpoint_stage_seconds";
 /// In the order in which a request goes through them.
 const ORDER: [&str; 4] = ["decide", "queue", "commit", "sync"];
+const CHECKPOINT_ORDER: [&str; 5] = ["gather", "archive", "commit", "apply", "trim"];
 
 /// What the server's metrics say at one time.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Metrics {
-    stages: BTreeMap<String, Histogram>,
+    stages: Histograms,
+    checkpoint_stages: Histograms,
     pub(crate) journal_bytes: f64,
+    /// What is not set yet, is 0.
+    pub(crate) is_checkpoint_running: bool,
+    pub(crate) checkpoints: f64,
+    checkpoint_seconds: f64,
+    /// None where the server does not say.
+    pub(crate) resident: Option<u64>,
+    pub(crate) archive: Option<u64>,
+    pub(crate) wallets_active: Option<u64>,
 }
+
+/// By stage.
+type Histograms = BTreeMap<String, Histogram>;
 
 /// A histogram: how many were not above each bound, in the order of the bounds.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -65,12 +80,25 @@ fn parse(text: &str) -> Metrics {
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let Some((name, value)) = line.rsplit_once(' ') else { continue };
         let Ok(value) = value.parse::<f64>() else { continue };
-        if name == JOURNAL_BYTES {
-            metrics.journal_bytes = value;
+        match name {
+            "purser_journal_bytes_total" => metrics.journal_bytes = value,
+            "purser_checkpoint_running" => metrics.is_checkpoint_running = value > 0.0,
+            "purser_checkpoints_total" => metrics.checkpoints = value,
+            "purser_checkpoint_seconds_sum" => metrics.checkpoint_seconds = value,
+            "purser_resident_memory_bytes" => metrics.resident = Some(whole(value)),
+            "purser_archive_bytes" => metrics.archive = Some(whole(value)),
+            "purser_wallets_active" => metrics.wallets_active = Some(whole(value)),
+            _ => {}
         }
-        let Some(rest) = name.strip_prefix(STAGE_SECONDS) else { continue };
+        let (rest, stages) = if let Some(rest) = name.strip_prefix(STAGE_SECONDS) {
+            (rest, &mut metrics.stages)
+        } else if let Some(rest) = name.strip_prefix(CHECKPOINT_STAGE_SECONDS) {
+            (rest, &mut metrics.checkpoint_stages)
+        } else {
+            continue;
+        };
         let Some(stage) = label(rest, "stage") else { continue };
-        let histogram = metrics.stages.entry(stage.to_owned()).or_default();
+        let histogram = stages.entry(stage.to_owned()).or_default();
         if rest.starts_with("_bucket") {
             let bound = label(rest, "le").and_then(|bound| match bound {
                 "+Inf" => Some(f64::INFINITY),
@@ -83,7 +111,7 @@ fn parse(text: &str) -> Metrics {
             histogram.count = value;
         }
     }
-    for histogram in metrics.stages.values_mut() {
+    for histogram in metrics.stages.values_mut().chain(metrics.checkpoint_stages.values_mut()) {
         histogram.buckets.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     }
     metrics
@@ -98,13 +126,27 @@ fn label<'a>(labels: &'a str, name: &str) -> Option<&'a str> {
 
 /// What the stages took between two looks; empty if the server does not say.
 pub(crate) fn between(before: &Metrics, after: &Metrics) -> Vec<Stage> {
+    added(&before.stages, &after.stages, &ORDER)
+}
+
+/// The checkpoints that were completed between two looks.
+pub(crate) fn checkpoints(before: &Metrics, after: &Metrics) -> Counted {
+    let seconds = (after.checkpoint_seconds - before.checkpoint_seconds).max(0.0);
+    Counted {
+        completed: whole(after.checkpoints - before.checkpoints),
+        seconds: (seconds * 1e6).round() / 1e6,
+        stages: added(&before.checkpoint_stages, &after.checkpoint_stages, &CHECKPOINT_ORDER),
+    }
+}
+
+/// What came to histograms between two looks, in a known order.
+fn added(before: &Histograms, after: &Histograms, order: &[&str]) -> Vec<Stage> {
     let none = Histogram::default();
-    let rank = |stage: &str| ORDER.iter().position(|known| *known == stage).unwrap_or(ORDER.len());
+    let rank = |stage: &str| order.iter().position(|known| *known == stage).unwrap_or(order.len());
     let mut stages: Vec<Stage> = after
-        .stages
         .iter()
         .filter_map(|(stage, now)| {
-            let added = now.less(before.stages.get(stage).unwrap_or(&none));
+            let added = now.less(before.get(stage).unwrap_or(&none));
             let mean = ratio(added.sum, added.count)?;
             let us = |quantile| (added.quantile(quantile) * 1e7).round() / 10.0;
             Some(Stage {
@@ -200,6 +242,32 @@ mod tests {
     fn the_journal_has_a_size_a_commit_and_a_rate() {
         assert_eq!(journal(&parse(BEFORE), &parse(AFTER), 10.0), Some((600, 6_000)));
         assert_eq!(journal(&parse(BEFORE), &parse(BEFORE), 10.0), None);
+    }
+
+    #[test]
+    fn checkpoints_are_told_apart_from_batches() {
+        let before = parse(BEFORE);
+        assert!(!before.is_checkpoint_running);
+        let after = parse(
+            "purser_checkpoint_running 1\n\
+             purser_checkpoints_total 3\n\
+             purser_checkpoint_seconds_sum 0.75\n\
+             purser_checkpoint_stage_seconds_bucket{stage=\"trim\",le=\"+Inf\"} 3\n\
+             purser_checkpoint_stage_seconds_sum{stage=\"trim\"} 0.3\n\
+             purser_checkpoint_stage_seconds_count{stage=\"trim\"} 3\n\
+             purser_checkpoint_stage_seconds_bucket{stage=\"gather\",le=\"+Inf\"} 3\n\
+             purser_checkpoint_stage_seconds_sum{stage=\"gather\"} 0.45\n\
+             purser_checkpoint_stage_seconds_count{stage=\"gather\"} 3\n\
+             purser_resident_memory_bytes 1000000\n",
+        );
+        assert!(after.is_checkpoint_running);
+        assert_eq!((after.resident, after.archive), (Some(1_000_000), None));
+        let counted = checkpoints(&before, &after);
+        assert_eq!((counted.completed, counted.seconds), (3, 0.75));
+        let stages: Vec<_> =
+            counted.stages.iter().map(|stage| (stage.name.as_str(), stage.mean_us)).collect();
+        assert_eq!(stages, [("gather", 150_000.0), ("trim", 100_000.0)]);
+        assert!(between(&before, &after).is_empty());
     }
 
     #[test]

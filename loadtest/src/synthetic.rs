@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
 
 use crate::bursts;
+use crate::checkpoints::{Apart, Checkpoints};
 use crate::cli::LoadArgs;
 use crate::disk;
 use crate::drive::{Driver, Limits, Work, nanos};
@@ -29,9 +30,10 @@ use crate::run;
 use crate::schedule::{Arrivals, Rate, SECOND};
 use crate::traffic::{Ids, Settling, Traffic};
 
-/// How many connections, and how deep, for what is done to every wallet.
+/// How many connections, and how deep, for what is done to every wallet: deep, so that a million
+/// wallets are opened in large batches.
 const ROUND_CONNECTIONS: u16 = 16;
-const ROUND_DEPTH: usize = 32;
+const ROUND_DEPTH: usize = 256;
 /// After the end of its schedule, a generator that is behind goes on for so long at most.
 const OVERRUN: Duration = Duration::from_secs(1);
 
@@ -129,10 +131,14 @@ impl<'a> Run<'a> {
                 points: recorder.series.points(),
             },
             stages: seen.stages,
+            checkpoints: seen
+                .checkpoints
+                .map(|counted| Checkpoints::of(counted, &recorder.apart, warmup, to)),
             disk,
             cost: seen.server,
             generator_cost: seen.generator,
             memory: seen.memory,
+            footprint: seen.footprint,
             verified,
             answers: answers(recorder),
         })
@@ -190,6 +196,7 @@ impl<'a> Run<'a> {
         let (from, end) = (args.warmup, args.warmup + args.duration);
         let observer = Observer::start(self.identity, answers, zero, from, end);
         traffic.recorder = recorder;
+        traffic.recorder.apart = Apart::new(observer.sightings.clone())?;
         let limits = self.limits(begin.saturating_add(to));
         let validity = match (&self.load.shape, rate) {
             (Shape::Closed { depth }, _) | (Shape::Open { in_flight_max: depth, .. }, None) => {
@@ -213,8 +220,10 @@ impl<'a> Run<'a> {
         bar.finish_and_clear();
         let to = to.min(driver.now().saturating_sub(begin));
         let unused = Recorder::new(0, 0, 0, false, ProgressBar::hidden())?;
-        let recorder = std::mem::replace(&mut traffic.recorder, unused);
-        Ok(Sent { recorder, seen: observer.finish(), validity, to })
+        let mut recorder = std::mem::replace(&mut traffic.recorder, unused);
+        let seen = observer.finish();
+        recorder.apart.settle();
+        Ok(Sent { recorder, seen, validity, to })
     }
 
     /// Looks for the highest rate that stays under the bound. The figures are those of the highest

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use purser::domain::amount::Amount;
 
+use crate::checkpoints::{Apart, Sightings};
 use crate::drive::nanos;
 use crate::latencies::Latencies;
 use crate::request::{Ending, Outcome, Step};
@@ -35,6 +36,8 @@ pub(crate) struct Tally {
     pub(crate) all: Latencies,
     pub(crate) authorize: Latencies,
     pub(crate) capture: Latencies,
+    /// Those of checkpoints apart from the others.
+    pub(crate) apart: Apart,
     /// How late the generator itself was, with either command.
     pub(crate) lag: Latencies,
     pub(crate) series: Series,
@@ -42,8 +45,8 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// For a run that starts then and takes about so long.
-    pub(crate) fn new(start: Instant, about: Duration) -> Result<Self> {
+    /// For a run that starts then and takes about so long, on a server that is seen so.
+    pub(crate) fn new(start: Instant, about: Duration, sightings: Sightings) -> Result<Self> {
         Ok(Self {
             captured: 0,
             declined: BTreeMap::new(),
@@ -59,6 +62,7 @@ impl Tally {
             all: Latencies::new()?,
             authorize: Latencies::new()?,
             capture: Latencies::new()?,
+            apart: Apart::new(sightings)?,
             lag: Latencies::new()?,
             series: Series::new(nanos(about), false),
             start,
@@ -103,6 +107,7 @@ impl Tally {
         self.series.offer(due)?;
         self.series.answer(due, due.saturating_add(nanos(step.latency())), true)?;
         self.all.add(nanos(step.latency()));
+        self.apart.add(due, nanos(step.latency()));
         self.lag.add(nanos(step.lag()));
         self.retries += u64::from(step.retries);
         self.replayed += u64::from(step.replayed);

@@ -93,7 +93,7 @@ impl Traffic {
         let kind = self.draw.kind();
         let hold = match kind {
             Kind::Capture | Kind::Void | Kind::Extend => self.pool.hold(),
-            Kind::Authorize | Kind::Charge | Kind::Refund | Kind::Balance => None,
+            Kind::Authorize | Kind::Charge | Kind::Refund | Kind::Balance | Kind::Ledger => None,
         };
         match (kind, hold) {
             (Kind::Capture, Some(hold)) => Op::capture(number, hold),
@@ -102,7 +102,7 @@ impl Traffic {
             (Kind::Charge, _) => {
                 Op::plain(Kind::Charge, number, self.draw.wallet(), self.draw.estimate())
             }
-            (Kind::Balance, _) => Op::plain(Kind::Balance, number, self.draw.wallet(), 0),
+            (Kind::Balance | Kind::Ledger, _) => Op::plain(kind, number, self.draw.wallet(), 0),
             (Kind::Refund, _) => match self.pool.spend() {
                 Some(spend) => Op::refund(number, spend),
                 None => self.authorize(number),
@@ -149,7 +149,7 @@ impl Traffic {
                 self.pool.spent(op);
             }
             Kind::Refund => self.accounts.add(wallet, i128::from(op.amount)),
-            Kind::Balance => {}
+            Kind::Balance | Kind::Ledger => {}
         }
     }
 
@@ -196,7 +196,12 @@ impl Traffic {
         match op.kind {
             Kind::Extend => self.pool.put(op.hold),
             Kind::Refund => self.pool.unspent(op),
-            Kind::Authorize | Kind::Capture | Kind::Void | Kind::Charge | Kind::Balance => {}
+            Kind::Authorize
+            | Kind::Capture
+            | Kind::Void
+            | Kind::Charge
+            | Kind::Balance
+            | Kind::Ledger => {}
         }
     }
 

@@ -159,7 +159,8 @@ pub(crate) struct RampArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct MixArgs {
-    /// How often each command is sent, by weight.
+    /// How often each command is sent, by weight. `ledger` reads the last ten rows of a wallet; it
+    /// has no share unless it is given one.
     #[arg(
         long,
         value_name = "KIND=WEIGHT,…",

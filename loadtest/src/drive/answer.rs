@@ -121,6 +121,20 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// The elements as they are.
+    pub(crate) fn elements(self) -> impl Iterator<Item = Answer<'a>> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || element(&mut rest, 0).ok())
+    }
+
+    /// The number of that name; none when it is missing or is no number.
+    pub(crate) fn integer(self, wanted: &str) -> Option<i64> {
+        self.pairs().find_map(|(name, value)| match value {
+            Value::Integer(number) if name == wanted.as_bytes() => Some(number),
+            Value::Integer(_) | Value::Text(_) => None,
+        })
+    }
+
     pub(crate) fn text(self, wanted: &str) -> Option<&'a [u8]> {
         self.pairs().find_map(|(name, value)| match value {
             Value::Text(text) if name == wanted.as_bytes() => Some(text),

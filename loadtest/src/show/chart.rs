@@ -6,13 +6,16 @@ use std::fmt::Write as _;
 
 use crate::rounding::whole;
 
-/// The drawing's size, and what of it is left for labels.
+/// The drawing's width, and what of it is left for labels.
 const WIDTH: f64 = 880.0;
-const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 66.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 44.0;
+
+/// How high a drawing is.
+pub(crate) const TALL: f64 = 300.0;
+pub(crate) const LOW: f64 = 170.0;
 
 /// How values lie on an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +43,24 @@ pub(crate) struct Line {
     pub(crate) points: Vec<(f64, f64)>,
 }
 
+/// Times that are shaded, under one name in the legend.
+#[derive(Debug, Clone)]
+pub(crate) struct Shade {
+    pub(crate) name: &'static str,
+    pub(crate) class: &'static str,
+    /// From one x to another.
+    pub(crate) spans: Vec<(f64, f64)>,
+}
+
 /// A chart.
 #[derive(Debug, Clone)]
 pub(crate) struct Chart {
     pub(crate) title: &'static str,
+    pub(crate) height: f64,
     pub(crate) x: Axis,
     pub(crate) y: Axis,
-    /// Shaded from one x to another.
-    pub(crate) shades: Vec<(f64, f64)>,
+    /// Those without a span are not in the legend either.
+    pub(crate) shades: Vec<Shade>,
     pub(crate) lines: Vec<Line>,
 }
 
@@ -152,8 +165,8 @@ impl Chart {
             let _ =
                 write!(html, "<span><i class=\"{}\"></i>{}</span>", line.class, escape(&line.name));
         }
-        if !self.shades.is_empty() {
-            html.push_str("<span><i class=\"shade\"></i>burst</span>");
+        for shade in self.shades.iter().filter(|shade| !shade.spans.is_empty()) {
+            let _ = write!(html, "<span><i class=\"{}\"></i>{}</span>", shade.class, shade.name);
         }
         html.push_str("</span></figcaption>\n");
         html.push_str(&self.svg());
@@ -164,17 +177,21 @@ impl Chart {
     /// The drawing.
     fn svg(&self) -> String {
         let mut svg = format!(
-            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
+            "<svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"{}\">\n",
+            self.height,
             escape(self.title)
         );
-        for &(from, to) in &self.shades {
-            let (left, right) = (self.across(from), self.across(to));
-            let (width, height) = ((right - left).max(1.0), HEIGHT - TOP - BOTTOM);
-            let _ = writeln!(
-                svg,
-                "<rect class=\"shade\" x=\"{left:.1}\" y=\"{TOP}\" width=\"{width:.1}\" \
-                 height=\"{height:.1}\"/>"
-            );
+        for shade in &self.shades {
+            for &(from, to) in &shade.spans {
+                let (left, right) = (self.across(from), self.across(to));
+                let (width, height) = ((right - left).max(1.0), self.height - TOP - BOTTOM);
+                let _ = writeln!(
+                    svg,
+                    "<rect class=\"{}\" x=\"{left:.1}\" y=\"{TOP}\" width=\"{width:.1}\" \
+                     height=\"{height:.1}\"/>",
+                    shade.class
+                );
+            }
         }
         self.axes(&mut svg);
         for line in &self.lines {
@@ -187,7 +204,7 @@ impl Chart {
     }
 
     fn axes(&self, svg: &mut String) {
-        let (bottom, right) = (HEIGHT - BOTTOM, WIDTH - RIGHT);
+        let (bottom, right) = (self.height - BOTTOM, WIDTH - RIGHT);
         for (value, text) in &self.y.ticks {
             let y = self.up(*value);
             let _ = writeln!(
@@ -207,7 +224,7 @@ impl Chart {
                 bottom + 17.0
             );
         }
-        let (middle, low) = (f64::midpoint(LEFT, right), HEIGHT - 6.0);
+        let (middle, low) = (f64::midpoint(LEFT, right), self.height - 6.0);
         let half = f64::midpoint(TOP, bottom);
         let _ = writeln!(
             svg,
@@ -242,7 +259,7 @@ impl Chart {
     }
 
     fn up(&self, value: f64) -> f64 {
-        HEIGHT - BOTTOM - self.y.place(value) * (HEIGHT - TOP - BOTTOM)
+        self.height - BOTTOM - self.y.place(value) * (self.height - TOP - BOTTOM)
     }
 }
 
@@ -270,9 +287,13 @@ mod tests {
     fn chart(points: Vec<(f64, f64)>) -> Chart {
         Chart {
             title: "Latency",
+            height: TALL,
             x: Axis::seconds(0.0, 10.0),
             y: Axis::latency(100.0, 30_000.0),
-            shades: vec![(2.0, 3.0)],
+            shades: vec![
+                Shade { name: "burst", class: "shade", spans: vec![(2.0, 3.0)] },
+                Shade { name: "checkpoint", class: "keep", spans: Vec::new() },
+            ],
             lines: vec![Line { name: "p99".to_owned(), class: "b", points }],
         }
     }
@@ -304,6 +325,13 @@ mod tests {
         assert!(svg.contains("<circle class=\"b\" cx=\"466.0\""), "{svg}");
         assert!(svg.contains("<rect class=\"shade\" x=\"226.0\" y=\"12\" width=\"80.0\""), "{svg}");
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+
+    #[test]
+    fn the_legend_names_what_is_shaded() {
+        let html = chart(Vec::new()).figure();
+        assert!(html.contains("<i class=\"shade\"></i>burst"), "{html}");
+        assert!(!html.contains("checkpoint"), "{html}");
     }
 
     #[test]

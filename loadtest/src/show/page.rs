@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use comfy_table::Table;
 use indicatif::{HumanBytes, HumanCount};
 
-use super::chart::{Axis, Chart, Line, escape};
+use super::chart::{Axis, Chart, LOW, Line, Shade, TALL, escape};
 use super::tables;
 use crate::findings::{Ending, Findings};
+use crate::footprint::Sample;
 use crate::latencies::{Percentiles, ms};
 use crate::rounding::fraction;
 use crate::series::Point;
@@ -30,6 +31,7 @@ pub(crate) fn html(findings: &Findings) -> String {
     page.push_str(&by_percentile(findings).figure());
     page.push_str(&latency_over_time(findings).figure());
     page.push_str(&rate_over_time(findings).figure());
+    page.push_str(&footprint(findings));
     if let Some(phases) = &findings.phases {
         let note = format!(
             "A drain lasts until half of the commands of a 20 ms slice, and of all slices after \
@@ -40,6 +42,7 @@ pub(crate) fn html(findings: &Findings) -> String {
         page.push_str(&section("Each burst", &tables::burst_table(phases), ""));
     }
     page.push_str(&section("Latency", &tables::latencies(findings), latency_note(findings)));
+    page.push_str(&checkpoints(findings));
     page.push_str(&stages(findings));
     page.push_str(&disk(findings));
     page.push_str("<div class=\"two\">\n");
@@ -139,6 +142,7 @@ fn by_percentile(findings: &Findings) -> Chart {
     }
     Chart {
         title: "Latency by percentile",
+        height: TALL,
         x: Axis::percentiles(most),
         y: latency_axis(&lines),
         shades: Vec::new(),
@@ -172,9 +176,10 @@ fn latency_over_time(findings: &Findings) -> Chart {
     ];
     Chart {
         title: "Latency over time",
+        height: TALL,
         x: time_axis(findings),
         y: latency_axis(&lines),
-        shades: bursts(findings),
+        shades: shades(findings),
         lines,
     }
 }
@@ -195,9 +200,10 @@ fn rate_over_time(findings: &Findings) -> Chart {
         lines.iter().flat_map(|line| &line.points).map(|&(_, rate)| rate).fold(1.0, f64::max);
     Chart {
         title: "Commands a second over time",
+        height: TALL,
         x: time_axis(findings),
         y: Axis::linear("commands a second", most),
-        shades: bursts(findings),
+        shades: shades(findings),
         lines,
     }
 }
@@ -206,9 +212,66 @@ fn time_axis(findings: &Findings) -> Axis {
     Axis::seconds(0.0, (findings.warmup_s + findings.measured_s).max(0.1))
 }
 
-fn bursts(findings: &Findings) -> Vec<(f64, f64)> {
+/// Bursts and checkpoints.
+fn shades(findings: &Findings) -> Vec<Shade> {
     let bursts = findings.phases.iter().flat_map(|phases| &phases.bursts);
-    bursts.map(|burst| (burst.begin_s, burst.end_s)).collect()
+    let checkpoints = findings.checkpoints.iter().flat_map(|checkpoints| &checkpoints.windows_s);
+    vec![
+        Shade { name: "checkpoint", class: "keep", spans: checkpoints.copied().collect() },
+        Shade {
+            name: "burst",
+            class: "shade",
+            spans: bursts.map(|burst| (burst.begin_s, burst.end_s)).collect(),
+        },
+    ]
+}
+
+/// Memory and disk over time, each where it is known.
+fn footprint(findings: &Findings) -> String {
+    let line = |name: &str, class, of: fn(&Sample) -> Option<u64>| {
+        let samples = findings.footprint.samples.iter();
+        let mib = |bytes: u64| fraction(bytes) / f64::from(1_u32 << 20);
+        let points = samples.map(|sample| (sample.second, of(sample).map_or(f64::NAN, mib)));
+        Line { name: name.to_owned(), class, points: points.collect() }
+    };
+    let chart = |title, mut lines: Vec<Line>| {
+        lines.retain(|line| line.points.iter().any(|&(_, mib)| mib.is_finite()));
+        let values = lines.iter().flat_map(|line| &line.points).map(|&(_, mib)| mib);
+        let most = values.filter(|mib| mib.is_finite()).reduce(f64::max)?;
+        let y = Axis::linear("MiB", most);
+        let shades = shades(findings);
+        Some(Chart { title, height: LOW, x: time_axis(findings), y, shades, lines })
+    };
+    let memory = vec![line("resident", "a", |sample| sample.memory)];
+    let disk = vec![
+        line("data directory", "b", |sample| sample.data),
+        line("archive", "d", |sample| sample.archive),
+    ];
+    let charts = [chart("Server's memory over time", memory), chart("Disk over time", disk)];
+    let mut html: String = charts.iter().flatten().map(Chart::figure).collect();
+    if let Some(table) = tables::footprint(&findings.footprint) {
+        let note = "Drift: the rise, over the last half of the run, of the straight line that fits \
+                    that half best. The data directory counts as its blocks on the disk.";
+        html.push_str(&section("Memory and disk", &table, note));
+    }
+    html
+}
+
+fn checkpoints(findings: &Findings) -> String {
+    let Some(checkpoints) = &findings.checkpoints else {
+        let text = "Unknown: the server's metrics could not be read.";
+        return format!("<section><h2>Checkpoints</h2><p class=\"note\">{text}</p></section>\n");
+    };
+    let note = "A command belongs to the time at which it was due. A checkpoint counts as going on \
+                from the last look that did not see it to the first that did not any more, 50 ms \
+                from look to look, so that its edges are in it and a little of the calm around.";
+    let mut html = section("Checkpoints", &tables::checkpoint_latencies(checkpoints), note);
+    if !checkpoints.stages.is_empty() {
+        let note = "Of those that were completed in the measured time; archive is within gather.";
+        let table = tables::checkpoint_stages(checkpoints);
+        html.push_str(&section("Stages of checkpoints", &table, note));
+    }
+    html
 }
 
 fn latency_note(findings: &Findings) -> &'static str {

@@ -7,12 +7,14 @@ use comfy_table::{CellAlignment, LineStyle, Table};
 use indicatif::{HumanBytes, HumanCount};
 
 use crate::bursts::Phases;
+use crate::checkpoints::Checkpoints;
 use crate::cost::Cost;
 use crate::disk::Disk;
 use crate::findings::{Ending, Findings, Ramped};
+use crate::footprint::{Course, Footprint};
 use crate::latencies::{Percentiles, ms};
 use crate::observer::Memory;
-use crate::rounding::whole;
+use crate::rounding::{fraction, ratio, whole};
 use crate::stages::Stage;
 
 /// All tables, and the verdict below them.
@@ -30,12 +32,22 @@ pub(crate) fn text(findings: &Findings) -> String {
     parts.join("\n\n") + "\n"
 }
 
-/// What was seen from outside: the server's stages, the disk, the cost.
+/// What was seen from outside: the server's stages and checkpoints, the disk, the cost.
 pub(crate) fn outside(findings: &Findings) -> String {
     let stages = if findings.stages.is_empty() {
         "stages: the server exports none (purser_stage_seconds)".to_owned()
     } else {
         stages(&findings.stages).to_string()
+    };
+    let checkpoints = match &findings.checkpoints {
+        Some(checkpoints) => {
+            let mut text = checkpoint_latencies(checkpoints).to_string();
+            if !checkpoints.stages.is_empty() {
+                let _ = write!(text, "\n\n{}", checkpoint_stages(checkpoints));
+            }
+            text
+        }
+        None => "checkpoints: unknown, the server's metrics could not be read".to_owned(),
     };
     let disk = match &findings.disk {
         Some(disk) => disk_table(disk).to_string(),
@@ -48,7 +60,9 @@ pub(crate) fn outside(findings: &Findings) -> String {
         }
         None => "cost: unknown, the server's process is not on this machine".to_owned(),
     };
-    [stages, disk, cost].join("\n\n")
+    let footprint = footprint(&findings.footprint)
+        .map_or("memory and disk over time: unknown".to_owned(), |table| table.to_string());
+    [stages, checkpoints, disk, cost, footprint].join("\n\n")
 }
 
 /// What is wrong, if anything, and how it ended.
@@ -212,6 +226,59 @@ pub(crate) fn stages(stages: &[Stage]) -> Table {
         table.add_row([head.as_slice(), values.as_slice()].concat());
     }
     table
+}
+
+/// Latencies of what was due during checkpoints, apart from the others.
+pub(crate) fn checkpoint_latencies(checkpoints: &Checkpoints) -> Table {
+    let mut table = table(&["latency by checkpoints", "count", "p50", "p99", "p99.9", "max"]);
+    let during = format!("during, {:.1} s as seen", checkpoints.seen_s);
+    for (what, of) in [(during, &checkpoints.during), ("outside".to_owned(), &checkpoints.outside)]
+    {
+        let values = [of.p50_us, of.p99_us, of.p999_us, of.max_us];
+        let shown = values.map(|us| if of.count == 0 { "-".to_owned() } else { ms(us) });
+        let head = [what, HumanCount(of.count).to_string()];
+        table.add_row([head.as_slice(), shown.as_slice()].concat());
+    }
+    table
+}
+
+/// How many checkpoints there were, and where their time went.
+pub(crate) fn checkpoint_stages(checkpoints: &Checkpoints) -> Table {
+    let mut table = table(&["checkpoint's stage", "count", "mean", "in all"]);
+    let seconds = |seconds: f64| format!("{seconds:.3} s");
+    for stage in &checkpoints.stages {
+        let in_all = stage.mean_us * fraction(stage.count) / 1e6;
+        let count = HumanCount(stage.count).to_string();
+        table.add_row([
+            stage.name.clone(),
+            count,
+            ms(whole(stage.mean_us.round())),
+            seconds(in_all),
+        ]);
+    }
+    let mean = ratio(checkpoints.seconds, fraction(checkpoints.completed));
+    let mean = mean.map_or("-".to_owned(), |mean| ms(whole((mean * 1e6).round())));
+    let count = HumanCount(checkpoints.completed).to_string();
+    table.add_row(["checkpoints".to_owned(), count, mean, seconds(checkpoints.seconds)]);
+    table
+}
+
+/// How memory and disk went over the run; none where neither is known.
+pub(crate) fn footprint(footprint: &Footprint) -> Option<Table> {
+    let mut table = table(&["over the run", "first", "at most", "last", "drift, last half"]);
+    let bytes = |bytes| HumanBytes(bytes).to_string();
+    let count = |count| HumanCount(count).to_string();
+    let mut row = |what: &str, course: Option<Course>, shown: fn(u64) -> String| {
+        let Some(course) = course else { return };
+        let drift = course.drift_percent.map_or("-".to_owned(), |drift| format!("{drift:+.1} %"));
+        let [first, max, last] = [course.first, course.max, course.last].map(shown);
+        table.add_row([what.to_owned(), first, max, last, drift]);
+    };
+    row("server's memory", footprint.memory, bytes);
+    row("data directory", footprint.data, bytes);
+    row("  of it archive", footprint.archive, bytes);
+    row("wallets in memory", footprint.wallets, count);
+    (!table.is_empty()).then_some(table)
 }
 
 pub(crate) fn disk_table(disk: &Disk) -> Table {

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use purser::domain::amount::Amount;
 
-use super::op::{Ids, Kind, Op};
+use super::op::{Ids, Kind, LEDGER_ROWS, Op};
 use crate::drive::answer::{Answer, Fields, Value};
 
 /// What an answer says.
@@ -14,7 +14,7 @@ pub(crate) enum Verdict {
     Accepted { receipt: u64, replayed: bool },
     /// A retry that was answered with the first receipt, as it must be.
     Repeated,
-    /// A balance, consistent in itself.
+    /// A balance or a ledger, consistent in itself.
     Read,
     /// The wallet could not pay, or might not: an answer, not an error.
     Declined(String),
@@ -44,6 +44,9 @@ pub(super) fn judge(op: &Op, ids: &Ids, answer: Answer<'_>, hashes: bool) -> Ver
         } else {
             wrong("a balance that does not add up".to_owned())
         };
+    }
+    if op.kind == Kind::Ledger {
+        return ledger(fields).map_or(Verdict::Read, |what| wrong(what.to_owned()));
     }
     let receipt = Receipt::of(fields);
     if receipt.status == b"declined" {
@@ -125,7 +128,7 @@ fn contradiction(op: &Op, receipt: &Receipt<'_>) -> Option<String> {
         Kind::Void => "voided",
         Kind::Charge => "charged",
         Kind::Refund => "refunded",
-        Kind::Balance => return None,
+        Kind::Balance | Kind::Ledger => return None,
     };
     if receipt.status != status.as_bytes() {
         let said = String::from_utf8_lossy(receipt.status);
@@ -139,7 +142,7 @@ fn contradiction(op: &Op, receipt: &Receipt<'_>) -> Option<String> {
         Kind::Capture => (receipt.captured, op.amount),
         // What a charge took stands in its receipt, too, where it says so.
         Kind::Charge if receipt.captured.is_some() => (receipt.captured, op.amount),
-        Kind::Charge | Kind::Void | Kind::Refund | Kind::Balance => return None,
+        Kind::Charge | Kind::Void | Kind::Refund | Kind::Balance | Kind::Ledger => return None,
     };
     let expected = Amount::from_pico(i128::from(expected));
     match said {
@@ -159,6 +162,38 @@ fn is_sound_balance(fields: Fields<'_>) -> bool {
         .zip(debt)
         .and_then(|((posted, held), debt)| posted.minus(held).ok()?.minus(debt).ok());
     computed.is_some() && computed == available
+}
+
+/// What is wrong with the last rows of a ledger: they must follow each other, the newest first, each
+/// with a balance after it that can be; a wallet that was opened has one at least.
+fn ledger(rows: Fields<'_>) -> Option<&'static str> {
+    let mut last = None;
+    let mut count = 0;
+    for row in rows.elements() {
+        let Answer::Fields(row) = row else { return Some("a row that is no map") };
+        let Some(seq) = row.integer("seq") else { return Some("a row without `seq`") };
+        if last.is_some_and(|last: i64| last.checked_sub(1) != Some(seq)) || seq < 1 {
+            return Some("rows that do not follow each other");
+        }
+        let [posted, held, debt] = ["posted", "held", "debt"].map(|name| row.amount(name));
+        let is_sound = [posted, held, debt]
+            .iter()
+            .all(|amount| amount.is_some_and(|amount| !amount.is_negative()));
+        if !is_sound {
+            return Some("a row whose balance cannot be");
+        }
+        last = Some(seq);
+        count += 1;
+    }
+    if last.is_none() {
+        Some("a ledger without a row")
+    } else if count > LEDGER_ROWS {
+        Some("more rows than were asked for")
+    } else if count < LEDGER_ROWS && last != Some(1) {
+        Some("fewer rows than there are")
+    } else {
+        None
+    }
 }
 
 /// A hash of all that a retry must answer as the first attempt did.
@@ -241,6 +276,35 @@ mod tests {
         assert!(matches!(of("BUSY later"), Verdict::NotNow(code) if code == "BUSY"));
         assert!(matches!(of("UNAVAILABLE x"), Verdict::Unknown(_)));
         assert!(matches!(of("NOHOLD none"), Verdict::Refused(_)));
+    }
+
+    #[test]
+    fn the_rows_of_a_ledger_must_follow_each_other() {
+        let of = |rows: &[(i64, &str)]| {
+            let row = |&(seq, held): &(i64, &str)| {
+                let text = |word: &str| format!("${}\r\n{word}\r\n", word.len());
+                let words = ["posted", "3", "held", held, "debt", "0"].map(text).concat();
+                format!("*8\r\n$3\r\nseq\r\n:{seq}\r\n{words}")
+            };
+            let rows: Vec<String> = rows.iter().map(row).collect();
+            let bytes = format!("*{}\r\n{}", rows.len(), rows.concat());
+            let ids = Ids { prefix: "p".to_owned() };
+            let op = Op::plain(Kind::Ledger, 1, 0, 0);
+            match judge(&op, &ids, answer::take(&mut bytes.as_bytes()).unwrap(), true) {
+                Verdict::Read => "sound".to_owned(),
+                Verdict::Wrong(what) => what.replace("LEDGER p-w0 p-1: ", ""),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(of(&[(3, "1"), (2, "1"), (1, "0")]), "sound");
+        let ten: Vec<(i64, &str)> = (11..21).rev().map(|seq| (seq, "1")).collect();
+        assert_eq!(of(&ten), "sound");
+        assert_eq!(of(&[]), "a ledger without a row");
+        assert_eq!(of(&[(3, "1"), (1, "0")]), "rows that do not follow each other");
+        assert_eq!(of(&[(3, "1"), (2, "0")]), "fewer rows than there are");
+        assert_eq!(of(&[(1, "-1")]), "a row whose balance cannot be");
+        let eleven: Vec<(i64, &str)> = (1..12).rev().map(|seq| (seq, "1")).collect();
+        assert_eq!(of(&eleven), "more rows than were asked for");
     }
 
     #[test]

@@ -4,6 +4,9 @@ use purser::domain::amount::Amount;
 
 use crate::drive::command::Command;
 
+/// How many rows of a ledger are asked for.
+pub(super) const LEDGER_ROWS: u64 = 10;
+
 /// What a command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -14,10 +17,11 @@ pub(crate) enum Kind {
     Charge,
     Refund,
     Balance,
+    Ledger,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Authorize,
         Self::Extend,
         Self::Capture,
@@ -25,6 +29,7 @@ impl Kind {
         Self::Charge,
         Self::Refund,
         Self::Balance,
+        Self::Ledger,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -36,12 +41,13 @@ impl Kind {
             Self::Charge => "charge",
             Self::Refund => "refund",
             Self::Balance => "balance",
+            Self::Ledger => "ledger",
         }
     }
 
     /// Whether it changes a wallet.
     pub(super) const fn changes(self) -> bool {
-        !matches!(self, Self::Balance)
+        !matches!(self, Self::Balance | Self::Ledger)
     }
 }
 
@@ -175,6 +181,9 @@ impl Op {
             }
             Kind::Balance => {
                 begin(2, b"BALANCE", out, word);
+            }
+            Kind::Ledger => {
+                begin(4, b"LEDGER", out, word).word(b"COUNT").number(LEDGER_ROWS);
             }
         }
     }

@@ -3,6 +3,7 @@
 //! It keeps money as `Amount` and knows only what a run asks for, each with its replay by op id.
 
 use std::collections::HashMap;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -35,6 +36,48 @@ pub struct Faults {
     pub stall_at: Option<(u64, Duration)>,
     /// A command that comes again is done again.
     pub forgetful: bool,
+    /// It serves metrics, and makes checkpoints.
+    pub checkpoints: Option<Checkpoints>,
+    /// A ledger leaves out the row before the last.
+    pub ledger_gap: bool,
+}
+
+/// Checkpoints: how often, how long, and how long every command takes meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub struct Checkpoints {
+    pub every: Duration,
+    pub length: Duration,
+    pub slow: Duration,
+}
+
+impl Checkpoints {
+    /// How many were completed so long after the start, and whether one goes on.
+    fn at(self, age: Duration) -> (u128, bool) {
+        let (age, every) = (age.as_micros(), self.every.as_micros());
+        let (before, within) = (age / every, age % every);
+        // Each goes on at the end of its time.
+        (before, within >= every - self.length.as_micros())
+    }
+
+    fn metrics(self, age: Duration) -> String {
+        let (completed, is_running) = self.at(age);
+        let seconds = self.length.as_secs_f64() * f64::from(u32::try_from(completed).unwrap());
+        let stage = "purser_checkpoint_stage_seconds";
+        format!(
+            "# TYPE purser_checkpoint_running gauge\n\
+             purser_checkpoint_running {}\n\
+             purser_checkpoints_total {completed}\n\
+             purser_checkpoint_seconds_sum {seconds}\n\
+             {stage}_bucket{{stage=\"gather\",le=\"+Inf\"}} {completed}\n\
+             {stage}_sum{{stage=\"gather\"}} {seconds}\n\
+             {stage}_count{{stage=\"gather\"}} {completed}\n\
+             purser_resident_memory_bytes {}\n\
+             purser_archive_bytes 4096\n\
+             purser_wallets_active 20\n",
+            u8::from(is_running),
+            50_000_000 + age.as_millis() * 1_000,
+        )
+    }
 }
 
 /// A running fake; its thread lives as long as the test process.
@@ -45,7 +88,10 @@ pub struct Fake {
 
 impl Fake {
     pub fn start(faults: Faults) -> Self {
-        let bank = Arc::new(Mutex::new(Bank { faults, ..Bank::default() }));
+        let start = Instant::now();
+        let http = faults.checkpoints.map(|checkpoints| serve_metrics(checkpoints, start));
+        let bank = Bank { faults, start, http, wallets: HashMap::new(), commands: 0, captures: 0 };
+        let bank = Arc::new(Mutex::new(bank));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -75,9 +121,10 @@ impl Fake {
     }
 }
 
-#[derive(Default)]
 struct Bank {
     faults: Faults,
+    start: Instant,
+    http: Option<SocketAddr>,
     wallets: HashMap<String, Wallet>,
     commands: u64,
     captures: u64,
@@ -134,6 +181,11 @@ impl Bank {
         {
             thread::sleep(pause);
         }
+        if let Some(checkpoints) = self.faults.checkpoints
+            && checkpoints.at(self.start.elapsed()).1
+        {
+            thread::sleep(checkpoints.slow);
+        }
         if busy {
             return Some("-BUSY come back later\r\n".to_owned());
         }
@@ -145,6 +197,16 @@ impl Bank {
         if let ["WALLET.OPEN", name, "CURRENCY", _] = words_ref {
             self.wallets.entry((*name).to_owned()).or_default();
             return map(&[("status", "open".to_owned())]);
+        }
+        if let ["CONFIG", "GET", "http"] = words_ref
+            && let Some(http) = self.http
+        {
+            return map(&[("http", http.to_string())]);
+        }
+        if let ["INFO"] = words_ref
+            && self.http.is_some()
+        {
+            return "$25\r\npurser_version:0.0.0-fake\r\n".to_owned();
         }
         if matches!(words_ref[0], "INFO" | "CONFIG") {
             return "-ERR unknown command\r\n".to_owned();
@@ -159,6 +221,14 @@ impl Bank {
                 ("available", wallet.available().to_string()),
                 ("debt", wallet.debt.to_string()),
             ]);
+        }
+        if let ["LEDGER", _, "COUNT", count] = words_ref {
+            let newest = wallet.done.len() + 1;
+            let oldest = newest.saturating_sub(count.parse().unwrap()) + 1;
+            let gap = if self.faults.ledger_gap { newest.saturating_sub(1) } else { 0 };
+            let rows: Vec<String> =
+                (oldest..=newest).rev().filter(|&seq| seq != gap).map(row).collect();
+            return format!("*{}\r\n{}", rows.len(), rows.concat());
         }
         let id = words_ref[1 + words_ref.iter().position(|word| *word == "ID").unwrap()];
         let known = wallet.done.get(id).filter(|_| !self.faults.forgetful);
@@ -256,6 +326,38 @@ fn map(fields: &[(&str, String)]) -> String {
         out.extend([&format!("${}\r\n", word.len()), word, "\r\n"]);
     }
     out
+}
+
+/// A row of a ledger.
+fn row(seq: usize) -> String {
+    let more =
+        map(&[("posted", "1".to_owned()), ("held", "0".to_owned()), ("debt", "0".to_owned())]);
+    let (_, fields) = more.split_once("\r\n").unwrap();
+    format!("*8\r\n$3\r\nseq\r\n:{seq}\r\n{fields}")
+}
+
+/// Serves the metrics on an address of its own.
+fn serve_metrics(checkpoints: Checkpoints, start: Instant) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let mut request = Vec::new();
+            let mut piece = [0; 512];
+            while !request.ends_with(b"\r\n\r\n") {
+                match socket.read(&mut piece) {
+                    Ok(count) if count > 0 => request.extend(&piece[..count]),
+                    _ => break,
+                }
+            }
+            let body = checkpoints.metrics(start.elapsed());
+            let reply = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body}");
+            // Whoever asked may be gone.
+            let _ = socket.write_all(reply.as_bytes());
+        }
+    });
+    address
 }
 
 /// The same receipt with `replayed 1` at its end.

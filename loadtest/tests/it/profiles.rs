@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use crate::fake::{Fake, Faults};
+use crate::fake::{Checkpoints, Fake, Faults};
 use crate::{path, run, text};
 
 const SMALL: [&str; 8] =
@@ -50,6 +50,7 @@ fn every_open_profile_is_exact() {
         vec!["burst", "--rate", "100", "--burst-ms", "100", "--every-ms", "300"],
         vec!["mix", "--rate", "300", "--retries", "0.3", "--expire", "0.3", "--expire-ttl", "50"],
         vec!["mix", "--rate", "300", "--shares", "authorize=4,capture=3,balance=2"],
+        vec!["mix", "--rate", "300", "--shares", "authorize=4,capture=3,ledger=2"],
         vec!["steady", "--rate", "300", "--top-up", "0.1"],
     ] {
         let (_, output) =
@@ -189,12 +190,68 @@ fn the_page_needs_nothing_else_and_the_json_says_everything() {
     assert_eq!(report["settings"]["burst-factor"], "10", "defaults are settings, too");
     assert_eq!(report["seed"], 1);
     assert!(report["machine"]["cores"].as_u64().unwrap() > 0);
+    assert!(report["checkpoints"].is_null() && report["footprint"]["memory"].is_null());
     assert!(report["cost"].is_null(), "a fake has no process to look at");
     assert!(report["disk"].is_null());
     assert_eq!(report["stages"].as_array().unwrap().len(), 0);
     assert!(!report["series"]["points"].as_array().unwrap().is_empty());
     assert!(!report["phases"]["bursts"].as_array().unwrap().is_empty());
     assert_eq!(report["verified"]["wallets"], 20);
+}
+
+/// A server that is slow during its checkpoints.
+fn slow_checkpoints() -> Faults {
+    let [every, length, slow] = [1_000, 400, 4].map(Duration::from_millis);
+    Faults { checkpoints: Some(Checkpoints { every, length, slow }), ..Faults::default() }
+}
+
+#[test]
+fn what_is_slow_during_checkpoints_shows_there_and_nowhere_else() {
+    let fake = Fake::start(slow_checkpoints());
+    let address = fake.address.to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let [file, page] = ["report.json", "report.html"].map(|name| folder.path().join(name));
+    let flags = "steady --rate 100 --arrivals fixed --wallets 20 --duration 3 --warmup 0.1";
+    let flags: Vec<&str> = flags.split(' ').collect();
+    let files = ["--server", &address, "--json", path(&file), "--report", path(&page)];
+    let output = run(&[&flags[..], &files].concat());
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let shown = text(&output);
+    let found = &report["checkpoints"];
+    assert!((2..=4).contains(&found["completed"].as_u64().unwrap()), "{found}");
+    let [during, outside] = ["during", "outside"].map(|which| &found[which]);
+    let count = |of: &serde_json::Value| of["count"].as_u64().unwrap();
+    let all = &report["latency"]["all"];
+    assert_eq!(count(during) + count(outside), count(all), "{found}");
+    // Two fifths of the time, and a look at either end.
+    assert!(count(during) * 4 > count(all) && count(outside) * 4 > count(all), "{found}");
+    assert!(during["p50_us"].as_u64().unwrap() >= 4_000, "{found}");
+    assert!(during["p50_us"].as_u64() > outside["p50_us"].as_u64(), "{found}");
+    assert_eq!(found["stages"][0]["name"], "gather");
+    assert!(shown.contains("during, ") && shown.contains("checkpoint's stage"), "{shown}");
+
+    let memory = &report["footprint"]["memory"];
+    assert!(memory["last"].as_u64() > memory["first"].as_u64(), "{memory}");
+    assert!(report["footprint"]["samples"].as_array().unwrap().len() >= 3, "{report}");
+    assert!(report["footprint"]["data"].is_null(), "its folder is not known");
+    assert!(shown.contains("server's memory"), "{shown}");
+
+    let page = std::fs::read_to_string(page).unwrap();
+    assert_eq!(unbalanced(&page), None);
+    assert!(page.contains("<rect class=\"keep\""), "checkpoints are shaded");
+    assert!(page.contains("<i class=\"keep\"></i>checkpoint"), "and in the legend");
+    assert!(page.contains("<h2>Server's memory over time</h2>"), "{page}");
+    assert!(!page.contains("NaN"), "every number is one");
+}
+
+#[test]
+fn a_ledger_with_a_gap_is_a_wrong_answer() {
+    let faults = Faults { ledger_gap: true, ..Faults::default() };
+    let flags = ["--rate", "300", "--shares", "authorize=4,capture=3,ledger=2"];
+    let (_, output) = profile("mix", faults, &flags);
+    let report = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{report}");
+    assert!(report.contains("FAILED: LEDGER") && report.contains("follow each other"), "{report}");
 }
 
 #[test]
@@ -220,6 +277,7 @@ fn a_mix_on_the_real_server_is_exact() {
     let output = Command::new(env!("CARGO_BIN_EXE_purser-loadtest"))
         .args(["mix", "--purser", path(&purser), "--rate", "500", "--wallets", "50", "--verify"])
         .args(["--duration", "1", "--warmup", "0.3", "--top-up", "0.3", "--retries", "0.2"])
+        .args(["--shares", "authorize=40,extend=5,capture=35,charge=10,refund=2,ledger=8"])
         .args(["--ttl", "200"]) // Some captures and extensions come too late.
         .args(["--json", path(&file)])
         .output()
@@ -232,6 +290,8 @@ fn a_mix_on_the_real_server_is_exact() {
     assert!(json["disk"]["journal"]["latency"]["count"].as_u64().unwrap() > 0, "{report}");
     assert!(!json["stages"].as_array().unwrap().is_empty(), "{report}");
     assert!(json["memory"]["peak"].as_u64().unwrap() > 0, "{report}");
+    assert!(json["checkpoints"]["outside"]["count"].as_u64().unwrap() > 0, "{report}");
+    assert!(json["footprint"]["data"]["last"].as_u64().unwrap() > 0, "{report}");
 }
 
 /// The first tag of a page that is closed and was not open, or is open at the end.

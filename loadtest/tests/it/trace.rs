@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::fake::{Fake, Faults};
+use crate::fake::{Checkpoints, Fake, Faults};
 use crate::{path, run, text};
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/sample.csv");
@@ -117,7 +117,10 @@ fn a_prefix_repeats_a_run_and_the_server_replays_it() {
 fn the_report_is_json_too() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.json");
-    let (_, output) = replay(Faults::default(), &["--limit", "10", "--json", path(&file)]);
+    let [every, length, slow] = [40, 15, 0].map(Duration::from_millis);
+    let checkpoints = Some(Checkpoints { every, length, slow });
+    let faults = Faults { checkpoints, ..Faults::default() };
+    let (_, output) = replay(faults, &["--limit", "10", "--json", path(&file)]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(json["captured"], 10);
@@ -125,6 +128,10 @@ fn the_report_is_json_too() {
     assert_eq!(json["spent_computed"], json["spent_engine"]);
     assert!(json["spent_computed"].is_string());
     assert_eq!(json["authorize"]["count"], 10);
+    let found = &json["run"]["checkpoints"];
+    let count = |which: &str| found[which]["count"].as_u64().unwrap();
+    assert_eq!(count("during") + count("outside"), 20, "{found}");
+    assert!(json["run"]["footprint"]["memory"]["max"].as_u64().unwrap() > 50_000_000);
 }
 
 #[test]

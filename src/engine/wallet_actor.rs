@@ -250,7 +250,11 @@ impl Handler<Snapshot> for WalletActor {
         let rows = self.live.snapshot(&self.shard.settings.rules);
         let rows = rows.unwrap_or_else(|broken| self.die(&broken));
         self.shard.saved(rows, self.last_batch);
-        if let (Some(kept), Some(memory)) = (self.shard.kept(), self.live.memory_mut()) {
+        // A task that waits may wait for what was just recalled: forgetting that now would let it
+        // happen a second time.
+        if self.waiting.is_empty()
+            && let (Some(kept), Some(memory)) = (self.shard.kept(), self.live.memory_mut())
+        {
             memory.forget(kept, FORGOTTEN_AT_ONCE);
         }
         self.standing.end();

@@ -62,6 +62,8 @@ pub struct Config {
     pub archive_days: u32,
     /// How much history is kept; 0: all.
     pub archive_bytes_max: u64,
+    /// History younger than this stays, whatever else is set: holds and then the dedup window fit in.
+    pub archive_keep_ms: i64,
     /// How much memory the filters over archived operations may take.
     pub archive_filter_bytes_max: u64,
     /// The most connections.
@@ -151,6 +153,7 @@ impl Default for Config {
             wallets_woken_per_second: 10_000,
             archive_days: 0,
             archive_bytes_max: 0,
+            archive_keep_ms: Span::TTL_MAX.millis() + DAY_MS,
             archive_filter_bytes_max: 1024 * 1024 * 1024,
             connections_max: 10_000,
             connection_in_flight_max: 1_024,
@@ -203,6 +206,8 @@ impl Config {
         let days = i64::from(self.archive_days).saturating_mul(DAY_MS);
         let allowed = "0, or at least as long as dedup_window_ms";
         range(days == 0 || days >= self.dedup_window_ms, "archive_days", allowed)?;
+        let keep = self.archive_keep_ms;
+        range(keep >= self.dedup_window_ms, "archive_keep_ms", "at least dedup_window_ms")?;
         let filters = self.archive_filter_bytes_max;
         range(filters >= 1_048_576, "archive_filter_bytes_max", "1048576 or more")?;
         range(self.connections_max > 0, "connections_max", "above 0")?;
@@ -263,7 +268,7 @@ impl Config {
         Timing {
             checkpoint_every: Duration::from_millis(self.checkpoint_every_ms),
             checkpoint_bytes: self.checkpoint_journal_bytes,
-            remembered: Span::from_millis(self.dedup_window_ms),
+            remembered: Span::from_millis(self.archive_keep_ms),
         }
     }
 }

@@ -72,7 +72,7 @@ impl StoreThreads {
         let (urgent, urgent_jobs) = unbounded();
         let (patient, patient_jobs) = unbounded();
         let (to_keeper, inbox) = unbounded();
-        let loaders = Loaders { urgent, patient };
+        let loaders = Loaders { urgent, patient, stop: Arc::default() };
         // Without it there are no backups of the running server; all else works.
         let control = Control::start(&dir, to_keeper.clone());
         if let Err(error) = &control {
@@ -105,8 +105,8 @@ impl StoreThreads {
             stop,
         };
         let look_up = |jobs: Receiver<Job>| {
-            let (history, signals) = (&history, &self.signals);
-            move || loader::run(history, &jobs, signals)
+            let (history, signals, stop) = (&history, &self.signals, &loaders.stop);
+            move || loader::run(history, &jobs, signals, stop)
         };
         std::thread::scope(|scope| {
             let threads = [

@@ -25,7 +25,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 const SYNC: Duration = Duration::from_millis(50);
@@ -102,9 +102,9 @@ async fn charge_in_bursts() -> (Vec<Outcome>, u64) {
     let (urgent, jobs) = crossbeam::channel::unbounded();
     let loader = std::thread::spawn({
         let (history, signals) = (Arc::clone(&history), signals.clone());
-        move || loader::run(&history, &jobs, &signals)
+        move || loader::run(&history, &jobs, &signals, &AtomicBool::new(false))
     });
-    let loaders = Loaders { patient: urgent.clone(), urgent };
+    let loaders = Loaders { patient: urgent.clone(), urgent, stop: Arc::default() };
     signal.send(PeerMessage::Recovered(Box::new(Inheritance {
         tail: Tail::empty(0),
         changed: Vec::new(),

@@ -194,10 +194,12 @@ impl<'a> Replay<'a> {
     ) -> Result<(), StoreError> {
         let event = &record.event;
         let wallet = if let Some(wallet) = &mut replayed.wallet {
-            if let Some(subject) = wallet.memory().lacks_subject(event).cloned()
-                && let Some(told) = self.history.recall_before(id, &subject, record.seq)?
-            {
-                wallet.memory_mut().tell(subject, told);
+            if let Some(subject) = wallet.memory().lacks_subject(event).cloned() {
+                match self.history.recall_before(id, &subject, record.seq)? {
+                    Some(told) => wallet.memory_mut().tell(subject, told),
+                    None if self.is_shortened => wallet.memory_mut().excuse(),
+                    None => {}
+                }
             }
             wallet.apply(event).map_err(|error| damaged(id, error.to_string()))?;
             wallet

@@ -195,14 +195,17 @@ impl Wallet {
                 need(self.grants.get_mut(*grant), "no such grant to expire")?.expired = true;
             }
             EventKind::Reversed { target, amount, .. } => {
-                need(self.memory.take_back(target, *amount), "nothing to take back")??;
+                let taken = self.memory.take_back(target, *amount);
+                self.subject(taken, "nothing to take back")?.transpose()?;
             }
             EventKind::Revoked { target, .. } => {
                 let amount = posting::total(&event.postings, &[PostingKind::Revoke]);
-                need(self.memory.take_back(target, amount), "nothing to take back")??;
+                let taken = self.memory.take_back(target, amount);
+                self.subject(taken, "nothing to take back")?.transpose()?;
             }
             EventKind::Refunded { target, amount, .. } => {
-                need(self.memory.refund(target, *amount), "nothing to refund")??;
+                let refunded = self.memory.refund(target, *amount);
+                self.subject(refunded, "nothing to refund")?.transpose()?;
             }
             EventKind::Captured { keep, late: false, .. } => {
                 let hold = need(hold, "no such hold to capture")?;
@@ -289,8 +292,16 @@ impl Wallet {
         else {
             return Ok(());
         };
-        let expired = need(self.memory.ended_hold_mut(hold), "no such expired hold")?;
-        Ok(expired.settle_late(event, receipt)?)
+        if let Some(expired) = self.memory.ended_hold_mut(hold) {
+            return Ok(expired.settle_late(event, receipt)?);
+        }
+        self.subject(None::<()>, "no such expired hold").map(drop)
+    }
+
+    /// What an event changes of the past, unless that is excused.
+    fn subject<T>(&mut self, found: Option<T>, what: &'static str) -> Result<Option<T>, Misfit> {
+        let is_excused = self.memory.take_excuse();
+        if is_excused { Ok(found) } else { need(found, what).map(Some) }
     }
 
     /// The receipt of an event that was just applied.

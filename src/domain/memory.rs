@@ -123,6 +123,8 @@ pub struct Memory {
     known: LinkedHashMap<OpId, Known>,
     /// The era that goes on.
     era: Era,
+    /// The next event may change an operation that nobody remembers any more.
+    is_excused: bool,
 }
 
 /// What is at hand of an operation.
@@ -169,7 +171,7 @@ impl Memory {
             let what = What::Hold(Role::OpenHold(hold.number));
             (hold.id.clone(), Known { touched: Era::default(), what })
         };
-        Self { known: holds.after(None).map(known).collect(), era: Era::default() }
+        Self { known: holds.after(None).map(known).collect(), ..Self::default() }
     }
 
     /// The operation of that id, if all of it is at hand.
@@ -245,6 +247,17 @@ impl Memory {
         if let What::Hold(role) = &known.what {
             known.what = What::All(Remembered { role: role.clone(), ..told });
         }
+    }
+
+    /// The next event may change an operation of which the ledger does not have the beginning any
+    /// more: there is nothing to change then.
+    pub fn excuse(&mut self) {
+        self.is_excused = true;
+    }
+
+    /// Whether the event that is folded now may lack the operation that it changes; asked once.
+    pub(super) fn take_excuse(&mut self) -> bool {
+        std::mem::take(&mut self.is_excused)
     }
 
     /// A new era begins.

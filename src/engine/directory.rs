@@ -26,12 +26,15 @@ impl Cursor {
         Self((u64::from(part) << (u64::BITS - PART_BITS)) | prefix)
     }
 
+    /// Where a walk goes on in the state. The number of shards may change meanwhile.
+    pub const IN_STATE: u8 = 127;
+
     /// Where a walk goes on in the state.
-    pub fn in_state(shards: usize, prefix: u64) -> Self {
-        Self::new(u8::try_from(shards).unwrap_or(u8::MAX), prefix)
+    pub fn in_state(prefix: u64) -> Self {
+        Self::new(Self::IN_STATE, prefix)
     }
 
-    /// The shard that the walk has come to; the number of shards stands for the state.
+    /// The shard that the walk has come to, or the state.
     pub fn part(self) -> u8 {
         u8::try_from(self.0 >> (u64::BITS - PART_BITS)).unwrap_or(0)
     }
@@ -127,7 +130,7 @@ mod tests {
             opened += 1;
             cursor = next;
         }
-        assert_eq!(cursor, Cursor::in_state(3, 0), "the state comes next");
+        assert_eq!(cursor, Cursor::new(3, 0), "there are no more shards");
         let unique: BTreeSet<_> = seen.iter().cloned().collect();
         assert_eq!(unique.len(), seen.len(), "nothing twice");
         assert!((0..1_000).all(|number| unique.contains(&name(number))));

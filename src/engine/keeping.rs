@@ -73,7 +73,7 @@ pub struct Timing {
     pub checkpoint_every: Duration,
     /// A checkpoint after so many bytes of journal.
     pub checkpoint_bytes: u64,
-    /// Operations younger than this stay in the archive, whatever its retention.
+    /// History younger than this stays, whatever the archive's retention.
     pub remembered: Span,
 }
 
@@ -237,8 +237,8 @@ impl Keeping {
         while archive.merge()? {
             merged = true;
         }
-        let retired = archive.retire(now, now.after(keep_since))?;
-        if merged || retired > 0 {
+        let retired = self.keeper.retire(now, now.after(keep_since))?;
+        if merged || retired {
             self.history.show(self.keeper.view());
         }
         self.publish();

@@ -14,6 +14,7 @@ use crate::store::history::{History, TakenUp};
 use crate::store::state::{self, Table};
 use crossbeam::channel::{Receiver, Sender};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Something to look up.
 pub enum Job {
@@ -64,6 +65,8 @@ pub struct Loaders {
     pub urgent: Sender<Job>,
     /// Looks up the rest.
     pub patient: Sender<Job>,
+    /// Set when the process stops: what is still asked for is not looked up any more.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Loaders {
@@ -76,6 +79,7 @@ impl Loaders {
 
     /// There is nothing more to look up.
     pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
         drop(self.urgent.send(Job::Stop));
         drop(self.patient.send(Job::Stop));
     }
@@ -105,6 +109,7 @@ pub fn run(
     history: &History,
     jobs: &Receiver<Job>,
     shards: &[Arc<ShardSignal>],
+    stop: &AtomicBool,
 ) -> Result<(), StoreError> {
     let send = |shard: u8, message: PeerMessage| {
         if let Some(signal) = shards.get(usize::from(shard)) {
@@ -112,6 +117,10 @@ pub fn run(
         }
     };
     for job in jobs {
+        if stop.load(Ordering::Acquire) {
+            // Whoever still waits is told that the server is gone.
+            break;
+        }
         match job {
             Job::TakeUp { shard, wallet } => {
                 let found = history.take_up(&wallet)?;
@@ -131,7 +140,7 @@ pub fn run(
                 send(reply_to.shard, PeerMessage::Outcomes(vec![(reply_to, outcome)]));
             }
             Job::Names(scan) => {
-                let page = names(history, &scan, shards.len())?;
+                let page = names(history, &scan)?;
                 let outcome = Outcome::Wallets(Box::new(page));
                 let reply_to = scan.reply_to;
                 send(reply_to.shard, PeerMessage::Outcomes(vec![(reply_to, outcome)]));
@@ -143,7 +152,7 @@ pub fn run(
 }
 
 /// A page of the wallets that the state has; with the last one the walk is over.
-fn names(history: &History, scan: &Scan, shards: usize) -> Result<WalletPage, StoreError> {
+fn names(history: &History, scan: &Scan) -> Result<WalletPage, StoreError> {
     let from = scan.cursor.order().to_be_bytes();
     let mut page = directory::Page::new(scan.count);
     let mut next = Cursor::START;
@@ -153,7 +162,7 @@ fn names(history: &History, scan: &Scan, shards: usize) -> Result<WalletPage, St
         };
         let order = state::order(&wallet);
         if let Some(end) = page.add(order, wallet) {
-            next = Cursor::in_state(shards, end);
+            next = Cursor::in_state(end);
             return Ok(false);
         }
         Ok(true)

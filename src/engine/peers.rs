@@ -135,11 +135,6 @@ impl Outbox {
         if self.peers.len() <= 1 { 0 } else { owner_among(wallet, self.peers.len()) }
     }
 
-    /// How many shards there are.
-    pub(super) const fn len(&self) -> usize {
-        self.peers.len()
-    }
-
     /// Sends a question to the shard that it is for; `None` when there is none.
     pub(super) fn ask(&self, scan: Scan) -> Option<()> {
         let peer = self.peers.get(usize::from(scan.cursor.part()))?;

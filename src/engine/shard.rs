@@ -14,7 +14,7 @@ use super::batch::{BatchNo, FillingBatch};
 use super::clock::Clock;
 use super::committer::Submission;
 use super::counters::Counters;
-use super::directory::Directory;
+use super::directory::{Cursor, Directory};
 use super::keeping::ToKeeper;
 use super::live_wallet::Records as _;
 use super::loader::{Job, Loaders};
@@ -304,12 +304,12 @@ impl Shard {
     /// Asks for a page of all wallets; the outcome goes to the asker.
     pub fn ask_page(&self, scan: Scan) {
         let reply_to = scan.reply_to;
-        if usize::from(scan.cursor.part()) == self.outbox.len() {
+        if scan.cursor.part() == Cursor::IN_STATE {
             return self.ask_loader(Job::Names(scan));
         }
         if self.outbox.ask(scan).is_none() {
-            // The cursor is of a time with more shards: the walk is over.
-            let page = WalletPage { cursor: 0, wallets: Vec::new() };
+            // After the last shard, perhaps one of a time with more of them, comes the state.
+            let page = WalletPage { cursor: Cursor::in_state(0).0, wallets: Vec::new() };
             self.deliver(reply_to, Outcome::Wallets(Box::new(page)), BatchNo::NONE);
         }
     }

@@ -128,6 +128,7 @@ pub(super) fn settings(config: &Config) -> Vec<(&'static str, String)> {
         ("wallets_woken_per_second", config.wallets_woken_per_second.to_string()),
         ("archive_days", config.archive_days.to_string()),
         ("archive_bytes_max", config.archive_bytes_max.to_string()),
+        ("archive_keep_ms", config.archive_keep_ms.to_string()),
         ("archive_filter_bytes_max", config.archive_filter_bytes_max.to_string()),
         ("connections_max", config.connections_max.to_string()),
         ("connection_in_flight_max", config.connection_in_flight_max.to_string()),

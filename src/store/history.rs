@@ -197,7 +197,7 @@ impl History {
                 }
                 next = self.skip(wallet, next, query)?;
             }
-            let record = self.record(next)?;
+            let Some(record) = self.kept_record(next)? else { break };
             if take(&record) {
                 break;
             }
@@ -233,17 +233,25 @@ impl History {
         Ok(nearest)
     }
 
+    /// The record at a position; none when retention has removed it.
+    fn kept_record(&self, position: Position) -> Result<Option<Record>, StoreError> {
+        // What is trimmed from the journal between two looks, the archive, looked at anew, has.
+        let found = match self.archive().record(position)? {
+            Some(record) => Some(record),
+            None => match self.journaled(position)? {
+                Some(record) => Some(record),
+                None => self.archive().record(position)?,
+            },
+        };
+        match found {
+            None if !self.archive().is_shortened() => Err(missing(position)),
+            found => Ok(found),
+        }
+    }
+
     /// The record at a position, wherever it lies.
     pub fn record(&self, position: Position) -> Result<Record, StoreError> {
-        if let Some(record) = self.archive().record(position)? {
-            return Ok(record);
-        }
-        if let Some(record) = self.journaled(position)? {
-            return Ok(record);
-        }
-        // It was trimmed meanwhile: then the archive, looked at anew, has it.
-        let reason = "a record is missing".to_owned();
-        self.archive().record(position)?.ok_or(StoreError::Damaged { position, reason })
+        self.kept_record(position)?.ok_or_else(|| missing(position))
     }
 
     /// A record that is still in the journal.
@@ -292,6 +300,10 @@ pub fn kept_seq(state: &dyn State, wallet: &WalletId) -> Result<u64, StoreError>
 
 fn damaged(wallet: &WalletId, reason: &impl ToString) -> StoreError {
     StoreError::DamagedWallet { wallet: wallet.to_string(), reason: reason.to_string() }
+}
+
+fn missing(position: Position) -> StoreError {
+    StoreError::Damaged { position, reason: "a record is missing".to_owned() }
 }
 
 /// Whether a record carries an operation's id or refers to it.
@@ -396,8 +408,13 @@ impl<'a> TakingUp<'a> {
             let subject = taken.wallet.memory().lacks_subject(&record.event).cloned();
             if let Some(subject) = subject {
                 let filed = self.history.filed(self.id, &subject)?;
-                if let Some(told) = recalled(&subject, &filed, record.seq) {
-                    taken.wallet.memory_mut().tell(subject, told);
+                match recalled(&subject, &filed, record.seq) {
+                    Some(told) => taken.wallet.memory_mut().tell(subject, told),
+                    // Retention has removed its beginning since; nobody will ask for it any more.
+                    None if self.history.archive().is_shortened() => {
+                        taken.wallet.memory_mut().excuse();
+                    }
+                    None => {}
                 }
             }
             let applied = taken.wallet.apply(&record.event);

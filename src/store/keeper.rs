@@ -25,6 +25,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const SECRET: &[u8] = b"secret";
+/// The number of the oldest append that the archive must have; 1 when nothing was retired.
+const OLDEST: &[u8] = b"oldest append";
 
 /// Where the parts of a store lie.
 #[derive(Debug, Clone)]
@@ -74,8 +76,14 @@ impl Keeper {
         Ok(this)
     }
 
-    /// The archive has everything before the checkpoint.
+    /// The archive has everything before the checkpoint, but what retention has removed.
     fn check(&self) -> Result<(), StoreError> {
+        let oldest = self.state.get(Table::Meta, OLDEST)?.and_then(|row| row.try_into().ok());
+        let oldest = oldest.map_or(1, u64::from_le_bytes);
+        if self.archive.view().first_append().is_some_and(|first| first > oldest) {
+            let reason = format!("it must begin with append {oldest}, which is missing");
+            return Err(StoreError::DamagedFile { path: self.places.archive.clone(), reason });
+        }
         for tail in &self.checkpoint.tails {
             let archived = self.archived(tail.next.log());
             if archived.next < tail.next {
@@ -114,6 +122,16 @@ impl Keeper {
     /// The archive, to be kept in order.
     pub const fn archive_mut(&mut self) -> &mut Archive {
         &mut self.archive
+    }
+
+    /// Removes history beyond the archive's retention, nothing since `keep_since`; whether it did.
+    pub fn retire(&mut self, now: Timestamp, keep_since: Timestamp) -> Result<bool, StoreError> {
+        let state = Arc::clone(&self.state);
+        let mut note = |oldest: u64| {
+            state.put(&Row::put(Table::Meta, OLDEST.to_vec(), oldest.to_le_bytes().to_vec()))?;
+            state.sync()
+        };
+        Ok(self.archive.retire(now, keep_since, &mut note)? > 0)
     }
 
     /// Begins a checkpoint.

@@ -176,12 +176,19 @@ impl Archive {
 
     /// Unlinks the oldest segments whose time is over, or for which there is no room; how many. A
     /// segment with events since `keep_since` stays, and so does the newest: it says how far the
-    /// logs are archived.
-    pub fn retire(&mut self, now: Timestamp, keep_since: Timestamp) -> Result<usize, StoreError> {
+    /// logs are archived. Before each, `note` is told the number of the append that is the oldest
+    /// then, and must remember it: so that what is missing can be told from what was retired.
+    pub fn retire(
+        &mut self,
+        now: Timestamp,
+        keep_since: Timestamp,
+        note: &mut dyn FnMut(u64) -> Result<(), StoreError>,
+    ) -> Result<usize, StoreError> {
         let mut retired = 0;
         while self.may_retire(now, keep_since) {
             let Some(part) = self.view.parts.first() else { break };
             let appends = part.segment.footer.appends;
+            note(appends.last.saturating_add(1))?;
             // One after the other: a crash must not leave the older of two.
             self.folder.remove_segment(appends)?;
             self.replace(0..1, None);

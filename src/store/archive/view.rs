@@ -70,6 +70,16 @@ impl View {
         self.parts.is_empty()
     }
 
+    /// Whether retention has removed its beginning.
+    pub fn is_shortened(&self) -> bool {
+        self.first_append().is_some_and(|first| first > 1)
+    }
+
+    /// The number of the oldest append that it has; they are counted from 1.
+    pub fn first_append(&self) -> Option<u64> {
+        self.parts.first().map(|part| part.segment.footer.appends.first)
+    }
+
     /// Whether an operation may be in the archive. Asks memory only; never wrongly false.
     pub fn may_have(&self, key: OpKey) -> bool {
         // What comes again is mostly young.

@@ -105,7 +105,7 @@ fn a_crash_while_retiring() {
     let mut archive = Archive::open(folder.path(), secret(), settings).unwrap();
     let copies = tempfile::tempdir().unwrap();
     let taken = steps(copies.path(), || {
-        let retired = archive.retire(Timestamp::MAX, Timestamp::MAX).unwrap();
+        let retired = archive.retire(Timestamp::MAX, Timestamp::MAX, &mut |_| Ok(())).unwrap();
         assert_eq!(retired, 4);
     });
     assert_eq!(taken.len(), 8);

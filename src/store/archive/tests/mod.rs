@@ -162,14 +162,22 @@ fn segments_whose_time_is_over_go_from_the_oldest_on() {
     let world = archived(&mut archive, 9, 6, 20);
     let infos: Vec<_> = archive.view().segments().collect();
     let now = Timestamp::from_millis(world.time);
-    assert_eq!(archive.retire(now, Timestamp::MAX).unwrap(), 0, "nothing limits it");
+    assert_eq!(
+        archive.retire(now, Timestamp::MAX, &mut |_| Ok(())).unwrap(),
+        0,
+        "nothing limits it"
+    );
 
     let third = infos[2].last_time;
     let retention = Some(now.since(third));
     let settings = Settings { retention, ..Settings::default() };
     archive = Archive::open(folder.path(), secret(), settings).unwrap();
-    assert_eq!(archive.retire(now, infos[0].last_time).unwrap(), 0, "its events are needed");
-    assert_eq!(archive.retire(now, Timestamp::MAX).unwrap(), 2);
+    assert_eq!(
+        archive.retire(now, infos[0].last_time, &mut |_| Ok(())).unwrap(),
+        0,
+        "its events are needed"
+    );
+    assert_eq!(archive.retire(now, Timestamp::MAX, &mut |_| Ok(())).unwrap(), 2);
     assert_eq!(archive.view().oldest(), Some(infos[2].first_time));
     let reopened = open(folder.path());
     assert_eq!(reopened.view().segments().collect::<Vec<_>>(), infos[2..]);
@@ -178,7 +186,7 @@ fn segments_whose_time_is_over_go_from_the_oldest_on() {
     // By bytes: the newest stays whatever it has.
     let settings = Settings { retention_bytes: Some(1), ..Settings::default() };
     archive = Archive::open(folder.path(), secret(), settings).unwrap();
-    assert_eq!(archive.retire(now, Timestamp::MAX).unwrap(), 3);
+    assert_eq!(archive.retire(now, Timestamp::MAX, &mut |_| Ok(())).unwrap(), 3);
     assert_eq!(archive.view().segments().len(), 1);
     assert_eq!(archive.tails(), open(folder.path()).tails());
     world.check(&archive.view());

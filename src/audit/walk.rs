@@ -29,7 +29,7 @@ pub(super) fn each_record(
         walk.take(position, bytes, &mut |position, record| visit(Place::Archive, position, record))
     })?;
     walk.end()?;
-    check_ends(&walk, &still.archived)?;
+    check_ends(&mut walk, &still.archived)?;
     // After a crash the journal may still have what the archive has.
     let archived = walk.tails.clone();
     let is_archived =
@@ -46,22 +46,22 @@ pub(super) fn each_record(
 
 /// Whether the oldest part of the history was given up.
 pub(super) fn is_shortened(still: &Still) -> bool {
-    let archive = still.history.archive();
-    // Appends are counted from 1, and a segment's name begins with its first.
-    let first = archive.segments().next().and_then(|segment| {
-        let (first, _) = segment.name.split_once('-')?;
-        first.parse::<u64>().ok()
-    });
-    first.is_some_and(|first| first != 1)
+    still.history.archive().is_shortened()
 }
 
-/// The archive ends where it said when it was opened.
-fn check_ends(walk: &Walk, archived: &[Tail]) -> Result<(), StoreError> {
+/// The archive ends where it said when it was opened. A log of which nothing is left ends there, too.
+fn check_ends(walk: &mut Walk, archived: &[Tail]) -> Result<(), StoreError> {
     for tail in archived {
-        let found = walk.tails.get(&tail.next.log());
-        if found.is_some_and(|found| found != tail) {
-            let reason = "the archive does not end as its last segment says".to_owned();
-            return Err(StoreError::Damaged { position: tail.next, reason });
+        let log = tail.next.log();
+        match walk.tails.get(&log) {
+            Some(found) if found != tail => {
+                let reason = "the archive does not end as its last segment says".to_owned();
+                return Err(StoreError::Damaged { position: tail.next, reason });
+            }
+            None if walk.is_shortened => {
+                walk.tails.insert(log, *tail);
+            }
+            _ => {}
         }
     }
     Ok(())

@@ -112,7 +112,7 @@ fn what_nobody_removed_is_missing() {
     }
     assert!(server.terminate().success());
     let mut files: Vec<_> = std::fs::read_dir(data.join("archive")).unwrap().flatten().collect();
-    files.sort_by_key(|file| file.file_name());
+    files.sort_by_key(std::fs::DirEntry::file_name);
     assert!(files.len() >= 4, "{files:?}");
     files[..2].iter().for_each(|file| std::fs::remove_file(file.path()).unwrap());
     let output = purser(&["verify", "--data", data.to_str().unwrap()]);

@@ -298,6 +298,11 @@ mod tests {
         std::fs::write(&path, "holds_max = 5\nhold_max = 5\n").unwrap();
         let error = Config::read(&path).unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("hold_max"), "{error}");
+        let keep = Config::default().archive_keep_ms;
+        let life = Span::TTL_MAX.millis() + Config::default().dedup_window_ms;
+        assert!(keep >= life, "a hold's id is known for the window after its longest life");
+        let bad = Config { archive_keep_ms: 1, ..Config::default() };
+        assert!(bad.check().unwrap_err().to_string().contains("archive_keep_ms"));
         let bad = Config { hold_ttl_ms: 0, ..Config::default() };
         assert!(bad.check().unwrap_err().to_string().contains("hold_ttl_ms"));
     }

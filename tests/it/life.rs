@@ -261,3 +261,35 @@ fn a_walk_shows_wallets_in_memory_and_at_rest() {
         assert!(known.lines().any(|line| line == format!("wallets:{count}")), "{known}");
     }
 }
+
+/// A cursor of a time with more shards ended the walk, and left out all that it had not come to.
+#[test]
+fn a_walk_goes_on_when_the_number_of_shards_changes() {
+    let mut restless = Restless::start();
+    let config = restless.folder.path().join("purser.toml");
+    std::fs::write(&config, format!("{RESTLESS}shards = 3\n")).unwrap();
+    restless = restless.again(false);
+    let mut client = restless.server.client();
+    let expected: BTreeSet<_> = (0..300).map(|number| format!("w{number}")).collect();
+    for wallet in &expected {
+        client.map(&format!("WALLET.OPEN {wallet} CURRENCY USD"));
+    }
+    restless.rest();
+    let (mut seen, mut cursor) = (BTreeSet::new(), "0".to_owned());
+    loop {
+        let page = restless.server.client().call(&format!("WALLET.SCAN {cursor} COUNT 100"));
+        let Value::Array(page) = page else { panic!("not a page") };
+        let Value::Array(names) = &page[1] else { panic!("no names") };
+        let is_first = seen.is_empty() && !names.is_empty();
+        seen.extend(names.iter().map(text_of));
+        cursor = text_of(&page[0]);
+        if cursor == "0" {
+            break;
+        }
+        if is_first {
+            std::fs::write(&config, format!("{RESTLESS}shards = 2\n")).unwrap();
+            restless = restless.again(false);
+        }
+    }
+    assert_eq!(seen, expected);
+}

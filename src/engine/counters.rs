@@ -94,3 +94,15 @@ fn place(command: &Command) -> usize {
         Command::OpGet { .. } => 19,
     }
 }
+
+/// A figure for an operator's chart, where the last digits do not matter.
+pub fn as_float(value: u64) -> f64 {
+    u32::try_from(value).map_or_else(
+        |_| {
+            let high = u32::try_from(value >> 32).map_or(f64::MAX, f64::from);
+            let low = u32::try_from(value & 0xffff_ffff).map_or(0.0, f64::from);
+            high.mul_add(4_294_967_296.0, low)
+        },
+        f64::from,
+    )
+}

@@ -4,6 +4,7 @@
 
 use super::batch::BatchNo;
 use super::clock::Clock;
+use super::counters::as_float;
 use super::peers::PeerMessage;
 use super::signal::ShardSignal;
 use crate::codec::record::Position;
@@ -268,9 +269,6 @@ fn stage(
     result
 }
 
-/// Sets a gauge; the last digits of large figures do not matter there.
 fn gauge(name: &'static str, value: u64) {
-    let kilo = u32::try_from(value / 1_024).map_or(f64::MAX, f64::from);
-    let rest = u32::try_from(value % 1_024).map_or(0.0, f64::from);
-    metrics::gauge!(name).set(kilo.mul_add(1_024.0, rest));
+    metrics::gauge!(name).set(as_float(value));
 }

@@ -18,6 +18,7 @@ use crate::codec::record::Position;
 use crate::codec::request;
 use crate::config::Config;
 use crate::engine::clock::Clock;
+use crate::engine::counters::as_float;
 use crate::engine::shard::Shard;
 use crate::engine::signal::ShardSignal;
 use clients::{Client, Clients};
@@ -146,18 +147,6 @@ impl Context {
 
 fn gauge(name: &'static str, value: impl TryInto<u64>) {
     metrics::gauge!(name).set(as_float(value.try_into().unwrap_or(u64::MAX)));
-}
-
-/// A figure for an operator's chart, where the last digits do not matter.
-fn as_float(value: u64) -> f64 {
-    u32::try_from(value).map_or_else(
-        |_| {
-            let high = u32::try_from(value >> 32).map_or(f64::MAX, f64::from);
-            let low = u32::try_from(value & 0xffff_ffff).map_or(0.0, f64::from);
-            high.mul_add(4_294_967_296.0, low)
-        },
-        f64::from,
-    )
 }
 
 /// What a shard's server is told.

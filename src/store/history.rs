@@ -218,9 +218,11 @@ impl History {
             return Ok(from);
         }
         let mut nearest = from;
-        for last in self.archive().lasts(OpKey::of_wallet(self.secret, wallet)) {
+        // One view for all: what retention removes meanwhile stays readable in it.
+        let archive = self.archive();
+        for last in archive.lasts(OpKey::of_wallet(self.secret, wallet)) {
             let last = last?.position;
-            let record = self.record(last)?;
+            let record = archive.record(last)?.ok_or_else(|| missing(last))?;
             let is_too_new = query.before.is_some_and(|before| record.seq >= before)
                 || query.to.is_some_and(|to| record.event.at >= to);
             if record.wallet == *wallet {

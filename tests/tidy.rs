@@ -12,8 +12,19 @@ mod tests {
     /// The reference model. What lies beside it asks, and puts questions and answers into its words.
     const MODEL: &str = "tests/model/mod.rs";
     /// What each layer may name of this crate. Whoever is not listed may name anything.
-    const LAYERS: [(&str, &[&str]); 8] = [
+    const LAYERS: [(&str, &[&str]); 9] = [
         ("domain", &["domain"]),
+        (
+            "pricing",
+            &[
+                "pricing",
+                "domain::amount",
+                "domain::id",
+                "domain::rating",
+                "domain::time",
+                "domain::usage",
+            ],
+        ),
         ("codec", &["codec", "domain"]),
         ("store", &["store", "codec::record", "codec::snapshot", "codec::value", "domain"]),
         (

@@ -94,6 +94,22 @@ name!(
     /// The key of a tag.
     TagKey, 64
 );
+name!(
+    /// The name of a user of the server, who asks for operations.
+    User, 64
+);
+name!(
+    /// The name of a model or product, such as `gpt-5` or `openai/gpt-5`.
+    Model, 256
+);
+name!(
+    /// How a model is used: `batch`, `priority`, `flex`, or whatever a rate card names.
+    Variant, 64
+);
+name!(
+    /// What is counted, such as `input_tokens`.
+    Unit, 64
+);
 
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $max:literal) => {

@@ -17,9 +17,11 @@ pub mod memory;
 pub mod outcome;
 pub mod parts;
 pub mod posting;
+pub mod rating;
 pub mod recall;
 pub mod rules;
 pub mod time;
+pub mod usage;
 pub mod wallet;
 
 pub use apply::Corrupt;

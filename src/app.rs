@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::engine::clock::{Clock, SystemClock};
 use crate::engine::committer::Submission;
+use crate::engine::prices::EmptyShelf;
 use crate::engine::shard::Shard;
 use crate::engine::signal::ShardSignal;
 use crate::server::{self, Context, ShardServer};
@@ -47,6 +48,7 @@ pub fn run(config: Config, loss: Loss) -> anyhow::Result<()> {
         actix_rt::spawn(http);
         let threads = StoreThreads {
             context: Arc::clone(&context),
+            prices: Arc::new(EmptyShelf),
             signals,
             submit: submit.clone(),
             submissions,

@@ -40,6 +40,8 @@ pub struct Config {
     pub tags_max: usize,
     /// A command whose `SENT` is older is refused.
     pub dedup_window_ms: i64,
+    /// Usage whose `AT` is older is refused.
+    pub late_window_ms: i64,
     /// The most unanswered requests of a wallet.
     pub wallet_in_flight_max: usize,
     /// A batch of so many bytes is full.
@@ -142,6 +144,7 @@ impl Default for Config {
             grants_max: rules.grants_max,
             tags_max: 16,
             dedup_window_ms: 24 * 3_600_000,
+            late_window_ms: rules.late_window.millis(),
             wallet_in_flight_max: 8_192,
             batch_bytes_max: 1024 * 1024,
             batch_full_max_ms: 1_000,
@@ -189,6 +192,9 @@ impl Config {
         range(ttl.contains(&self.hold_ttl_ms), "hold_ttl_ms", "1 to 2678400000 (31 days)")?;
         range(self.lapse_grace_ms >= 0, "lapse_grace_ms", "0 or more")?;
         range(self.dedup_window_ms > 0, "dedup_window_ms", "above 0")?;
+        let late = self.late_window_ms;
+        let allowed = "0 or more, and shorter than dedup_window_ms";
+        range(late >= 0 && late < self.dedup_window_ms, "late_window_ms", allowed)?;
         range((1..=1_000_000).contains(&self.grants_max), "grants_max", "1 to 1000000")?;
         range(self.holds_max > 0, "holds_max", "above 0")?;
         range(self.tags_max <= 64, "tags_max", "0 to 64")?;
@@ -237,6 +243,7 @@ impl Config {
                 lapse_grace: Span::from_millis(self.lapse_grace_ms),
                 holds_max: self.holds_max,
                 grants_max: self.grants_max,
+                late_window: Span::from_millis(self.late_window_ms),
             },
             in_flight_max: self.wallet_in_flight_max,
             batch_bytes_max: self.batch_bytes_max,

@@ -9,6 +9,7 @@ use crate::engine::committer::{self, Submission};
 use crate::engine::keeping::{Keeping, ToKeeper};
 use crate::engine::loader::{self, Job, Loaders};
 use crate::engine::peers::{Inheritance, PeerMessage, owner_among};
+use crate::engine::prices::PriceShelf;
 use crate::engine::signal::ShardSignal;
 use crate::engine::sweep::Sweep;
 use crate::server::Context;
@@ -37,6 +38,7 @@ pub(crate) type Ended = oneshot::Receiver<Result<(), StoreError>>;
 /// What the threads serve.
 pub(crate) struct StoreThreads {
     pub(crate) context: Arc<Context>,
+    pub(crate) prices: Arc<dyn PriceShelf>,
     pub(crate) signals: Vec<Arc<ShardSignal>>,
     pub(crate) submit: Sender<Submission>,
     pub(crate) submissions: Receiver<Submission>,
@@ -106,7 +108,8 @@ impl StoreThreads {
         };
         let look_up = |jobs: Receiver<Job>| {
             let (history, signals, stop) = (&history, &self.signals, &loaders.stop);
-            move || loader::run(history, &jobs, signals, stop)
+            let prices = &*self.prices;
+            move || loader::run(history, prices, &jobs, signals, stop)
         };
         std::thread::scope(|scope| {
             let threads = [
@@ -151,8 +154,7 @@ impl StoreThreads {
         if let Some(reason) = dir.copy_if_unclean() {
             tracing::warn!("no copy of the journal was kept before recovery: {reason}");
         }
-        let mut journal = SledJournal::open(dir)?;
-        let state: Arc<dyn State> = Arc::new(SledState::open(dir)?);
+        let (mut journal, state) = open_both(dir)?;
         let reader = journal.reader();
         let settings = self.context.config.archive();
         let keeper = Keeper::open(
@@ -207,12 +209,30 @@ impl StoreThreads {
                 changed,
                 wallets: if log == 0 { recovery.wallets } else { 0 },
                 history: Arc::clone(&recovery.history),
+                prices: Arc::clone(&self.prices),
                 loaders: loaders.clone(),
                 keeper: keeper.clone(),
                 ready: Box::new(ready),
             })));
         }
     }
+}
+
+/// Opens the journal and the state, at the same time: both read all of a file.
+fn open_both(dir: &DataDir) -> Result<(SledJournal, Arc<dyn State>), StoreError> {
+    let (journal, state) = std::thread::scope(|scope| {
+        let state = std::thread::Builder::new()
+            .name("open-state".to_owned())
+            .spawn_scoped(scope, || SledState::open(dir))
+            .map_err(StoreError::io("start a thread for", "the state"));
+        let journal = SledJournal::open(dir);
+        // A thread that panics ends the process; sled's own panics are errors by now.
+        let state = state.and_then(|thread| {
+            thread.join().unwrap_or(Err(StoreError::Row { reason: "the state was not opened" }))
+        });
+        (journal, state)
+    });
+    Ok((journal?, Arc::new(state?)))
 }
 
 /// Bytes that nobody can foresee: the standard library seeds its hash maps with them.

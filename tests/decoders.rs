@@ -8,14 +8,18 @@
 #[expect(dead_code, reason = "it serves several tests")]
 mod small;
 
-use purser::codec::record::{self, RecordRef};
+use purser::codec::record::{self, Record, RecordRef};
 use purser::codec::snapshot::{self, Snapshot};
 use purser::codec::value;
 use purser::domain::amount::Amount;
 use purser::domain::command::Overage;
+use purser::domain::counters::Count;
+use purser::domain::event::EventKind;
 use purser::domain::hold::{Hold, HoldNo, HoldPage, Slice};
-use purser::domain::id::{OpId, TagKey, TagValue, WalletId};
+use purser::domain::id::{Model, OpId, Plan, TagKey, TagValue, Unit, Variant, WalletId};
 use purser::domain::posting::GrantNo;
+use purser::domain::price_tag::{Counted, PricePin, PriceTag};
+use purser::domain::rating::{CountWindow, Counter, PriceVersion};
 use purser::domain::time::Timestamp;
 use purser::store::Journal as _;
 use purser::store::archive::{Archive, Secret, Settings};
@@ -92,13 +96,55 @@ fn values() -> Vec<Vec<u8>> {
     journal().values().into_iter().map(|(_, value)| value).collect()
 }
 
+fn model() -> Model {
+    Model::new(b"m-1").unwrap()
+}
+
+fn pin() -> PricePin {
+    let variant = Some(Variant::new(b"batch").unwrap());
+    PricePin { version: PriceVersion::of_number(7), model: model(), variant }
+}
+
+fn counter() -> Counter {
+    Counter { card: model(), unit: Unit::new(b"tokens").unwrap(), window: CountWindow::Month }
+}
+
+/// The same record, with a price.
+fn priced(mut record: Record) -> Vec<u8> {
+    let PricePin { version, model, variant } = pin();
+    let amount = Amount::from_pico(5);
+    let counted =
+        Counted { counter: counter(), since: Timestamp::default(), before: amount, added: amount };
+    record.event.price = Some(Box::new(PriceTag {
+        version,
+        model,
+        variant,
+        quantities: vec![(Unit::new(b"tokens").unwrap(), amount)],
+        amount,
+        cost: amount,
+        plan: Some(Plan::new(b"pro").unwrap()),
+        counted: vec![counted],
+        used_at: Some(Timestamp::default()),
+    }));
+    let Record { wallet, seq, previous, event, sums, status, burned } = &record;
+    let (seq, previous, sums, status) = (*seq, *previous, *sums, *status);
+    let borrowed = RecordRef { wallet, seq, previous, event, sums, status, burned };
+    let mut bytes = Vec::new();
+    record::encode(&borrowed, &mut bytes).unwrap();
+    assert_eq!(record::decode(&bytes).unwrap().0, record);
+    bytes
+}
+
 fn frames() -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     for value in values() {
         let value = value::decode(&value).unwrap();
         let mut rest = value.body;
-        while let Ok((_, length)) = record::decode(rest) {
+        while let Ok((read, length)) = record::decode(rest) {
             frames.push(rest[..length].to_vec());
+            if matches!(read.event.kind, EventKind::Captured { .. }) {
+                frames.push(priced(read));
+            }
             rest = &rest[length..];
         }
     }
@@ -114,6 +160,7 @@ fn hold(number: u64) -> Hold {
         created_at: Timestamp::from_millis(1),
         expires_at: Timestamp::from_millis(2),
         overage: Overage::Cap,
+        pin: (number % 2 == 1).then(|| Box::new(pin())),
         tags: vec![(TagKey::new(b"model").unwrap(), TagValue::new(b"m").unwrap())],
         amount,
         captured: amount,
@@ -131,11 +178,16 @@ fn snapshots() -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         let id = WalletId::new(id.as_bytes()).unwrap();
         for on_pages in [false, true] {
             let deadline = Some(wallet.time());
-            let taken = Snapshot::of(&id, &wallet, last, deadline, on_pages);
+            let mut taken = Snapshot::of(&id, &wallet, last, deadline, on_pages);
+            cores.push(snapshot::encode(&taken).unwrap());
+            let (counter, since) = (counter(), Timestamp::default());
+            taken.core.counts.push(Count { counter, since, quantity: Amount::ZERO });
             cores.push(snapshot::encode(&taken).unwrap());
         }
         let holds: Vec<_> = (0..20).map(hold).collect();
         pages.push(snapshot::encode_page(&id, HoldPage(0), holds.iter()).unwrap());
+        let plain = holds.iter().filter(|hold| hold.pin.is_none());
+        pages.push(snapshot::encode_page(&id, HoldPage(0), plain).unwrap());
     }
     (cores, pages)
 }

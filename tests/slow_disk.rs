@@ -13,6 +13,7 @@ use purser::engine::clock::ManualClock;
 use purser::engine::committer::{self, Submission};
 use purser::engine::loader::{self, Loaders};
 use purser::engine::peers::{Forward, Inheritance, PeerMessage, Question};
+use purser::engine::prices::EmptyShelf;
 use purser::engine::shard::Shard;
 use purser::engine::signal::ShardSignal;
 use purser::engine::{Replies, ReplyTo};
@@ -72,7 +73,7 @@ fn parse(line: &str, rules: &request::Rules) -> Request {
     parser.next(&bytes).unwrap();
     match request::parse(parser.args(&bytes), rules).unwrap() {
         Parsed::Wallet { request, .. } => request,
-        Parsed::Ledger { .. } | Parsed::Scan(_) => panic!("{line}"),
+        _ => panic!("{line}"),
     }
 }
 
@@ -102,7 +103,7 @@ async fn charge_in_bursts() -> (Vec<Outcome>, u64) {
     let (urgent, jobs) = crossbeam::channel::unbounded();
     let loader = std::thread::spawn({
         let (history, signals) = (Arc::clone(&history), signals.clone());
-        move || loader::run(&history, &jobs, &signals, &AtomicBool::new(false))
+        move || loader::run(&history, &EmptyShelf, &jobs, &signals, &AtomicBool::new(false))
     });
     let loaders = Loaders { patient: urgent.clone(), urgent, stop: Arc::default() };
     signal.send(PeerMessage::Recovered(Box::new(Inheritance {
@@ -110,6 +111,7 @@ async fn charge_in_bursts() -> (Vec<Outcome>, u64) {
         changed: Vec::new(),
         wallets: 0,
         history,
+        prices: Arc::new(EmptyShelf),
         loaders: loaders.clone(),
         keeper: crossbeam::channel::unbounded().0,
         ready: Box::new(move || is_ready.send(()).unwrap()),

@@ -12,6 +12,7 @@ use purser::codec::resp::{self, Limits, Parser, Proto, Writer};
 use purser::domain::command::Request;
 use purser::domain::id::WalletId;
 use purser::domain::outcome::Outcome;
+use purser::domain::rating::NoPrices;
 use purser::domain::rules::Rules;
 use purser::domain::time::Timestamp;
 use purser::engine::batch::FillingBatch;
@@ -99,7 +100,7 @@ impl Wallets {
     ) -> Outcome {
         let index = turn % self.0.len();
         let wallet = self.0.get_mut(index).unwrap();
-        wallet.execute(request, NOW, &Rules::default(), batch).unwrap().outcome
+        wallet.execute(request, NOW, &Rules::default(), &NoPrices, batch).unwrap().outcome
     }
 
     /// Opens all of them and gives each some money.

@@ -108,6 +108,16 @@ pub(crate) struct TraceArgs {
     #[arg(long, value_name = "AMOUNT", default_value = "0.00001")]
     pub(crate) output_price: Amount,
 
+    /// Send usage of this model instead of amounts: the engine prices it by its own price book, and
+    /// the same is worked out here from the rate card that it shows.
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["input_price", "output_price"])]
+    pub(crate) rated: Option<String>,
+
+    /// Of the input tokens, how many in a hundred a cache had; they cost as the card says.
+    #[arg(long, value_name = "PERCENT", default_value = "0", requires = "rated",
+          value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) cached: u8,
+
     /// Output tokens that an estimate assumes; a longer output is captured above its hold.
     #[arg(long, value_name = "TOKENS", default_value = "256")]
     pub(crate) max_output: u32,

@@ -42,6 +42,7 @@ mod plan;
 mod population;
 mod progress;
 mod ramp;
+mod rated;
 mod recorder;
 mod report;
 mod request;

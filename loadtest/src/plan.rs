@@ -13,6 +13,7 @@ use rand::distr::weighted::WeightedIndex;
 use rand::rngs::Xoshiro256PlusPlus;
 
 use crate::cli::TraceArgs;
+use crate::rated::{RatedModel, Tokens};
 use crate::trace::Row;
 
 /// One request to be made.
@@ -25,6 +26,10 @@ pub(crate) struct Planned {
     pub(crate) estimate: Amount,
     /// What is captured after it.
     pub(crate) actual: Amount,
+    /// The tokens of the estimate.
+    pub(crate) expected: Tokens,
+    /// The tokens that were used.
+    pub(crate) used: Tokens,
     /// How long the work takes, from the authorization's answer to the capture.
     pub(crate) work: Duration,
 }
@@ -45,11 +50,29 @@ pub(crate) fn from_trace(rows: &[Row], args: &TraceArgs) -> Result<Vec<Planned>>
             customer: crowd.draw(),
             estimate: prices.cost(row.input_tokens, args.max_output)?,
             actual: prices.cost(row.input_tokens, row.output_tokens)?,
+            expected: tokens(row, args.max_output, args.cached),
+            used: tokens(row, row.output_tokens, args.cached),
             work: work.div_f64(args.speed),
         });
     }
     plan.sort_by_key(|request| request.at);
     Ok(plan)
+}
+
+/// The tokens of a row, of whose input a cache had some hundredths.
+fn tokens(row: &Row, output: u32, cached_percent: u8) -> Tokens {
+    let cached = u64::from(row.input_tokens) * u64::from(cached_percent) / 100;
+    let cached = u32::try_from(cached).unwrap_or(row.input_tokens);
+    Tokens { input: row.input_tokens - cached, cached, output }
+}
+
+/// Prices a plan by the engine's own price book.
+pub(crate) fn rate(plan: &mut [Planned], model: &RatedModel) -> Result<()> {
+    for request in plan {
+        request.estimate = model.cost(request.expected)?;
+        request.actual = model.cost(request.used)?;
+    }
+    Ok(())
 }
 
 /// What a token costs.

@@ -7,6 +7,7 @@ use purser::domain::amount::Amount;
 use crate::client::{Client, Unknown};
 use crate::pacer::Pacer;
 use crate::plan::Planned;
+use crate::rated::{RatedModel, Tokens};
 use crate::wire::{self, Fields};
 
 /// How far two clocks may drift apart during a hold; a restarted server reads its clock anew.
@@ -16,6 +17,8 @@ const CLOCK_SLACK: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) client: Client,
+    /// The model whose usage is sent instead of amounts.
+    pub(crate) rated: Option<RatedModel>,
     pub(crate) pacer: Pacer,
     pub(crate) names: Names,
     pub(crate) ttl_ms: u64,
@@ -135,7 +138,8 @@ impl Context {
         let wallet = self.names.wallet(request.customer);
         let hold = self.names.hold(number);
 
-        let command = wire::authorize(&wallet, request.estimate, &hold, self.ttl_ms);
+        let worth = self.worth(request.estimate, request.expected);
+        let command = wire::authorize(&wallet, &worth, &hold, self.ttl_ms);
         let placed = self.send(number, due, &command).await?;
         steps.authorize = Some(placed.step);
         match placed.receipt.and_then(|receipt| verdict(&receipt, request.estimate)) {
@@ -148,7 +152,8 @@ impl Context {
         self.pacer.until(due).await;
 
         let id = self.names.capture(number);
-        let command = wire::capture(&wallet, &hold, request.actual, &id);
+        let worth = self.worth(request.actual, request.used);
+        let command = wire::capture(&wallet, &hold, &worth, &id);
         let settled = self.send(number, due, &command).await?;
         steps.capture = Some(settled.step);
         Ok(match settled.receipt.and_then(|receipt| captured(&receipt, &request)) {
@@ -160,6 +165,14 @@ impl Context {
             }
             Err(error) => refused("CAPTURE", &wallet, &id, &error),
         })
+    }
+
+    /// The words of an amount, or of the usage that it stands for.
+    fn worth(&self, amount: Amount, tokens: Tokens) -> Vec<String> {
+        match &self.rated {
+            Some(model) => model.words(tokens),
+            None => vec![amount.to_string()],
+        }
     }
 
     /// Sends a command that was due at `due`.

@@ -23,8 +23,9 @@ use crate::identity::Identity;
 use crate::model::Model;
 use crate::observer::Observer;
 use crate::pacer::Pacer;
-use crate::plan::Planned;
+use crate::plan::{self, Planned};
 use crate::progress;
+use crate::rated::{self, RatedModel};
 use crate::report::{self, Report};
 use crate::request::{Context, Ending, Names, Outcome};
 use crate::rounding::count;
@@ -72,6 +73,14 @@ pub(crate) async fn against_a_server<T>(
     }
 }
 
+/// The rate card of a model, as the server shows it.
+async fn rate_card(client: &Client, model: &str, currency: &str) -> Result<RatedModel> {
+    let answered = client.call(0, &rated::ask(model)).await;
+    let answered = answered.map_err(|unknown| anyhow!("{unknown}"))?;
+    RatedModel::read(model, currency, &answered.answer.reply)
+        .with_context(|| format!("cannot use the rate card of {model}"))
+}
+
 /// The time now, as reports show it.
 pub(crate) fn made_at() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
@@ -97,7 +106,7 @@ async fn unless_stopped<T>(run: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 async fn make(
-    plan: Vec<Planned>,
+    mut plan: Vec<Planned>,
     options: &TraceArgs,
     settings: BTreeMap<String, String>,
     address: &str,
@@ -105,8 +114,17 @@ async fn make(
     let made_at = made_at();
     let patience = Duration::from_millis(options.run.timeout);
     let prefix = prefix(&options.run);
+    let client = Client::connect(address, options.connections, patience).await?;
+    let rated = match &options.rated {
+        Some(model) => Some(rate_card(&client, model, &options.run.currency).await?),
+        None => None,
+    };
+    if let Some(model) = &rated {
+        plan::rate(&mut plan, model)?;
+    }
     let context = Arc::new(Context {
-        client: Client::connect(address, options.connections, patience).await?,
+        client,
+        rated,
         pacer: Pacer::start(),
         names: Names { prefix },
         ttl_ms: options.run.ttl,

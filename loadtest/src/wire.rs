@@ -12,13 +12,19 @@ pub(crate) fn top_up(wallet: &str, amount: Amount, id: &str) -> Vec<u8> {
     encode(&["TOPUP", wallet, &amount.to_string(), "ID", id])
 }
 
-pub(crate) fn authorize(wallet: &str, amount: Amount, hold: &str, ttl_ms: u64) -> Vec<u8> {
-    let (amount, ttl) = (amount.to_string(), ttl_ms.to_string());
-    encode(&["AUTHORIZE", wallet, &amount, "ID", hold, "TTL", &ttl])
+pub(crate) fn authorize(wallet: &str, worth: &[String], hold: &str, ttl_ms: u64) -> Vec<u8> {
+    let ttl = ttl_ms.to_string();
+    let mut words = vec!["AUTHORIZE", wallet];
+    words.extend(worth.iter().map(String::as_str));
+    words.extend(["ID", hold, "TTL", &ttl]);
+    encode(&words)
 }
 
-pub(crate) fn capture(wallet: &str, hold: &str, amount: Amount, id: &str) -> Vec<u8> {
-    encode(&["CAPTURE", wallet, hold, &amount.to_string(), "ID", id])
+pub(crate) fn capture(wallet: &str, hold: &str, worth: &[String], id: &str) -> Vec<u8> {
+    let mut words = vec!["CAPTURE", wallet, hold];
+    words.extend(worth.iter().map(String::as_str));
+    words.extend(["ID", id]);
+    encode(&words)
 }
 
 pub(crate) fn balance(wallet: &str) -> Vec<u8> {

@@ -5,6 +5,7 @@
 
 mod error_code;
 mod ledger;
+mod price;
 
 use smallvec::SmallVec;
 
@@ -13,12 +14,13 @@ pub use error_code::ErrorCode;
 use super::request::{kind_word, overage_word};
 use super::resp::Writer;
 use crate::domain::amount::Amount;
-use crate::domain::id::Tags;
+use crate::domain::id::{Tags, Unit, Variant};
 use crate::domain::outcome::{
     BalanceView, Balances, Decline, DeclineReason, GrantView, HoldState, HoldView, OpAnswer,
     OpView, OutOfRange, Outcome, Receipt, ReceiptStatus, Refusal, TooMany, WalletStatus,
     WalletView,
 };
+use crate::domain::rating::PriceVersion;
 use crate::domain::time::Timestamp;
 
 /// Writes the reply to a request.
@@ -38,6 +40,9 @@ pub fn write_outcome(outcome: &Outcome, writer: &mut Writer<'_>) {
             }
         }
         Outcome::Op(view) => write_op(view, writer),
+        Outcome::Price(view) => price::write_price(view, writer),
+        Outcome::Prices(answer) => price::write_answer(answer, writer),
+        Outcome::Explanation(explanation) => price::write_explanation(explanation, writer),
         Outcome::Ledger(rows) => {
             writer.array_header(rows.len());
             for row in rows {
@@ -85,10 +90,23 @@ pub fn write_refusal(refusal: &Refusal, writer: &mut Writer<'_>) {
         Refusal::Range(OutOfRange::ExpiresInThePast) => {
             (ErrorCode::Range, "EXPIRES is not in the future")
         }
+        Refusal::UsedTooLate => (
+            ErrorCode::TooLate,
+            "AT is older than late_window_ms; the usage cannot be charged any more",
+        ),
+        Refusal::ModelMissing => {
+            (ErrorCode::Err, "the hold was not rated and names no model; name it with MODEL")
+        }
+        Refusal::Range(OutOfRange::UsedInTheFuture) => (ErrorCode::Range, "AT is in the future"),
+        Refusal::Range(OutOfRange::Price) => {
+            (ErrorCode::Range, "the price would pass 10^18; state less at once")
+        }
         Refusal::HoldDone { .. }
         | Refusal::OverCapture { .. }
         | Refusal::OverRefund { .. }
         | Refusal::NotEmpty { .. }
+        | Refusal::NoPrice(_)
+        | Refusal::Currency(_)
         | Refusal::TooMany(_) => return write_detailed(refusal, writer),
     };
     writer.error(code.as_str(), text.as_bytes());
@@ -119,6 +137,18 @@ fn write_detailed(refusal: &Refusal, writer: &mut Writer<'_>) {
             ErrorCode::TooMany,
             format!("max={max} the wallet has too many grants; spend or revoke some"),
         ),
+        Refusal::NoPrice(unknown) => {
+            let (model, unit) = (&unknown.model, unknown.unit.as_ref().map_or("", Unit::as_str));
+            let text = match unknown.unit {
+                None => "no rate card for this model and variant; see PRICES.LIST",
+                Some(_) => "its rate card has no price for this unit; see PRICES.GET",
+            };
+            (ErrorCode::NoPrice, format!("model={model} unit={unit} {text}"))
+        }
+        Refusal::Currency(card) => (
+            ErrorCode::Currency,
+            format!("card={card} the model is not priced in the wallet's currency"),
+        ),
         Refusal::NoWallet
         | Refusal::NoHold
         | Refusal::NoOp
@@ -126,6 +156,8 @@ fn write_detailed(refusal: &Refusal, writer: &mut Writer<'_>) {
         | Refusal::Exists
         | Refusal::Closed
         | Refusal::TooLate
+        | Refusal::UsedTooLate
+        | Refusal::ModelMissing
         | Refusal::Busy
         | Refusal::Unavailable
         | Refusal::Loading
@@ -141,6 +173,7 @@ enum Field<'a> {
     Amount(Amount),
     Time(Timestamp),
     Number(u64),
+    Version(PriceVersion),
 }
 
 /// The fields of a map, collected first because a map begins with their number.
@@ -184,7 +217,7 @@ impl<'a> Fields<'a> {
             self.text("state", state_word(state));
         }
         if let Some(version) = receipt.price_version {
-            self.number("price_version", version);
+            self.0.push(("price_version", Field::Version(version)));
         }
     }
 
@@ -244,6 +277,7 @@ impl<'a> Fields<'a> {
                 Field::Amount(amount) => writer.amount(*amount),
                 Field::Time(time) => writer.integer(time.millis()),
                 Field::Number(number) => writer.integer(*number),
+                Field::Version(version) => writer.text(&version.to_string()),
             }
         }
     }
@@ -323,7 +357,7 @@ fn write_hold(view: &HoldView, writer: &mut Writer<'_>) {
     fields.amount("amount", view.amount);
     fields.amount("remaining", view.remaining);
     fields.amount("captured", view.captured);
-    fields.write_before(6, writer);
+    fields.write_before(if view.pin.is_some() { 9 } else { 6 }, writer);
     writer.text("grants");
     writer.array_header(view.grants.len());
     for (op, amount) in &view.grants {
@@ -335,6 +369,11 @@ fn write_hold(view: &HoldView, writer: &mut Writer<'_>) {
     let mut rest = Fields::new();
     rest.amount("credit", view.credit);
     rest.text("overage", overage_word(view.overage));
+    if let Some(pin) = &view.pin {
+        rest.text("model", pin.model.as_str());
+        rest.text("variant", pin.variant.as_ref().map_or("", Variant::as_str));
+        rest.0.push(("price_version", Field::Version(pin.version)));
+    }
     rest.write_on(writer);
     write_tags(&view.tags, writer);
     let mut times = Fields::new();

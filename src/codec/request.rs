@@ -3,8 +3,10 @@
 //! Everything that can be judged without the wallet is judged here: names, amounts, ranges,
 //! options. Nothing is ignored: an argument that is not understood is an error.
 
+mod call;
 mod error;
 mod ledger;
+mod prices;
 mod spec;
 mod value;
 
@@ -12,6 +14,7 @@ use jiff::tz::TimeZoneDatabase;
 use smallvec::SmallVec;
 
 pub use error::RequestError;
+pub use prices::{PricesAsked, Quote};
 use spec::{Opt, Spec, Verb};
 use value::{Form, Value};
 pub(super) use value::{kind_word, overage_word};
@@ -22,9 +25,10 @@ use crate::domain::command::GrantKind;
 use crate::domain::command::{
     Authorize, Command, Expiry, OpenTerms, Overage, Request, Terms, TermsChange, TopUp,
 };
-use crate::domain::id::{Currency, Note, OpId, Plan, TagKey, TagValue, Tags, WalletId, Zone};
+use crate::domain::id::{OpId, TagKey, TagValue, Tags, Unit, WalletId, Zone};
 use crate::domain::ledger::LedgerQuery;
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::Timestamp;
+use crate::domain::usage::Quantity;
 
 /// How many holds `HOLD.LIST` shows when not told, and at most.
 const HOLDS: (usize, usize) = (100, 1000);
@@ -73,6 +77,22 @@ pub enum Parsed {
     },
     /// `WALLET.SCAN`, which asks all wallets.
     Scan(Scan),
+    /// `EXPLAIN`, which asks the history of a wallet and the price book.
+    Explain {
+        /// The wallet.
+        wallet: WalletId,
+        /// The operation.
+        op: OpId,
+        /// When the caller says it sent it.
+        sent: Option<Timestamp>,
+    },
+    /// `PRICE` and `PRICES.*`, which ask the price book alone.
+    Prices {
+        /// What is asked.
+        asked: PricesAsked,
+        /// When the caller says it sent it.
+        sent: Option<Timestamp>,
+    },
 }
 
 /// What `WALLET.SCAN` asks.
@@ -91,10 +111,11 @@ pub struct Scan {
 /// Reads a request to the engine. The server's own commands are unknown here.
 pub fn parse(args: Args<'_>, rules: &Rules) -> Result<Parsed, RequestError> {
     let spec = Spec::named(args.name()).ok_or_else(|| RequestError::unknown_command(args))?;
-    let first_option = 2 + spec.positionals.len();
-    let Some(subject) = args.get(1).filter(|_| args.len() >= first_option) else {
+    let first_option = spec.subjects() + 1 + spec.positionals.len();
+    if args.len() < first_option {
         return Err(RequestError::wrong_arity(spec.name));
-    };
+    }
+    let subject = args.get(1).unwrap_or_default();
     let mut form = Form::new(spec.name);
     let mut positionals = SmallVec::new();
     for (kind, raw) in spec.positionals.iter().zip(args.iter_from(2)) {
@@ -102,11 +123,20 @@ pub fn parse(args: Args<'_>, rules: &Rules) -> Result<Parsed, RequestError> {
         form.value(&value);
         positionals.push(value);
     }
-    let mut call = Call { spec, positionals, options: SmallVec::new(), tags: Tags::new() };
+    let mut call = Call {
+        spec,
+        positionals,
+        options: SmallVec::new(),
+        tags: Tags::new(),
+        quantities: Vec::new(),
+    };
     call.read_options(args, first_option, rules)?;
     let sent = call.time(Opt::Sent);
     if spec.verb == Verb::Scan {
         return call.scan(subject, sent).map(Parsed::Scan);
+    }
+    if spec.verb.is_about_prices() {
+        return call.prices(subject).map(|about| about.sent(sent));
     }
     // Whoever opens a wallet gives it its name; everybody else refers to it.
     let wallet = if spec.verb == Verb::Open { WalletId::given } else { WalletId::new };
@@ -114,11 +144,15 @@ pub fn parse(args: Args<'_>, rules: &Rules) -> Result<Parsed, RequestError> {
     if spec.verb == Verb::Ledger {
         return Ok(Parsed::Ledger { wallet, query: call.ledger()?, sent });
     }
+    if spec.verb == Verb::Explain {
+        return Ok(Parsed::Explain { wallet, op: call.target()?, sent });
+    }
     let hash = {
         for (option, value) in &call.options {
             match option {
                 Opt::Id | Opt::Sent => {}
                 Opt::Tag => form.tags(&call.tags),
+                Opt::Qty => form.quantities(&call.quantities),
                 option => form.option(*option, value),
             }
         }
@@ -126,7 +160,7 @@ pub fn parse(args: Args<'_>, rules: &Rules) -> Result<Parsed, RequestError> {
     };
     let id = call.op(Opt::Id);
     let command = call.command()?;
-    Ok(Parsed::Wallet { request: Request { wallet, id, hash, command }, sent })
+    Ok(Parsed::Wallet { request: Request { wallet, id, user: None, hash, command }, sent })
 }
 
 /// A request whose arguments are read, but not yet put together.
@@ -137,6 +171,8 @@ struct Call<'a> {
     options: SmallVec<[(Opt, Value<'a>); 6]>,
     /// By key.
     tags: Tags,
+    /// By unit.
+    quantities: Vec<(Unit, Quantity)>,
 }
 
 impl<'a> Call<'a> {
@@ -148,10 +184,10 @@ impl<'a> Call<'a> {
     ) -> Result<(), RequestError> {
         let mut rest = args.iter_from(first);
         while let Some(keyword) = rest.next() {
-            let option = self.spec.option(keyword).ok_or_else(|| unknown_option(keyword))?;
+            let option = self.option(keyword).ok_or_else(|| unknown_option(keyword))?;
             let what = option.keyword();
             let known = self.options.iter().any(|(other, _)| *other == option);
-            if known && !matches!(option, Opt::Tag | Opt::Match) {
+            if known && !matches!(option, Opt::Tag | Opt::Qty | Opt::Match) {
                 return Err(RequestError::malformed(format!("syntax error: {what} is repeated")));
             }
             let lacking =
@@ -161,6 +197,11 @@ impl<'a> Call<'a> {
                 Opt::Tag => {
                     let key = rest.next().ok_or_else(lacking)?;
                     self.add_tag(key, rest.next().ok_or_else(lacking)?, rules)?;
+                    Value::Flag
+                }
+                Opt::Qty => {
+                    let unit = rest.next().ok_or_else(lacking)?;
+                    self.add_quantity(unit, rest.next().ok_or_else(lacking)?)?;
                     Value::Flag
                 }
                 option => value::option(option, rest.next().ok_or_else(lacking)?, &rules.zones)?,
@@ -203,6 +244,13 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The option of a keyword, if the command takes it; some only where usage is rated.
+    fn option(&self, keyword: &[u8]) -> Option<Opt> {
+        let option = self.spec.option(keyword)?;
+        let is_taken = self.is_rated() || !self.spec.is_for_usage(option);
+        is_taken.then_some(option)
+    }
+
     fn scan(self, cursor: &[u8], sent: Option<Timestamp>) -> Result<Scan, RequestError> {
         let cursor = std::str::from_utf8(cursor).ok().and_then(|cursor| cursor.parse().ok());
         let pattern = match self.value(Opt::Match) {
@@ -217,8 +265,8 @@ impl<'a> Call<'a> {
     fn command(mut self) -> Result<Command, RequestError> {
         Ok(match self.spec.verb {
             Verb::Authorize => Command::Authorize(Authorize {
-                amount: self.stated()?,
                 min: self.min()?,
+                worth: self.worth()?,
                 ttl: self.span(Opt::Ttl),
                 overage: self.overage().unwrap_or(Overage::Debt),
                 tags: std::mem::take(&mut self.tags),
@@ -231,14 +279,15 @@ impl<'a> Call<'a> {
             },
             Verb::Capture => Command::Capture {
                 hold: self.target()?,
-                amount: self.stated()?,
+                worth: self.worth()?,
                 keep: self.value(Opt::Keep).is_some(),
                 strict: self.value(Opt::Strict).is_some(),
                 tags: std::mem::take(&mut self.tags),
             },
             Verb::Charge => Command::Charge {
-                amount: self.stated()?,
+                worth: self.worth()?,
                 overage: self.overage().unwrap_or(Overage::Reject),
+                used_at: self.time(Opt::At),
                 tags: std::mem::take(&mut self.tags),
             },
             Verb::Void => Command::Void { hold: self.target()?, note: self.note() },
@@ -264,7 +313,13 @@ impl<'a> Call<'a> {
             Verb::Unfreeze => Command::Unfreeze,
             Verb::Close => Command::Close { force: self.value(Opt::Force).is_some() },
             // These ask no wallet as it is now, and were read before.
-            Verb::Ledger | Verb::Scan => return Err(RequestError::wrong_arity(self.spec.name)),
+            Verb::Ledger
+            | Verb::Scan
+            | Verb::Explain
+            | Verb::Price
+            | Verb::PricesGet
+            | Verb::PricesList
+            | Verb::PricesReload => return Err(RequestError::wrong_arity(self.spec.name)),
         })
     }
 
@@ -282,7 +337,8 @@ impl<'a> Call<'a> {
             _ => GrantKind::Paid,
         };
         let priority = self.integer(Opt::Priority).and_then(|n| u16::try_from(n).ok());
-        Ok(TopUp { amount: self.stated()?, kind, priority, expiry, note: self.note() })
+        let (amount, note, paid) = (self.stated()?, self.note(), self.paid()?);
+        Ok(TopUp { amount, kind, priority, expiry, paid, note })
     }
 
     fn hold_list(&self) -> Result<Command, RequestError> {
@@ -305,7 +361,9 @@ impl<'a> Call<'a> {
         }
         let utc = || Zone::new(b"UTC").map_err(|error| RequestError::name("TZ", error));
         Ok(OpenTerms {
-            currency: self.currency()?,
+            currency: self.currency().ok_or_else(|| {
+                RequestError::malformed("syntax error: WALLET.OPEN needs CURRENCY")
+            })?,
             terms: Terms {
                 credit_limit: self.amount(Opt::CreditLimit).unwrap_or(Amount::ZERO),
                 debt_limit: self.amount(Opt::DebtLimit),
@@ -328,108 +386,6 @@ impl<'a> Call<'a> {
         }
         Ok(change)
     }
-
-    /// The value of an option, if it is there.
-    fn value(&self, option: Opt) -> Option<&Value<'a>> {
-        self.options.iter().find(|(other, _)| *other == option).map(|(_, value)| value)
-    }
-
-    /// The hold or operation that is named by its place.
-    fn target(&mut self) -> Result<OpId, RequestError> {
-        let found = self.positionals.iter().find_map(|value| match value {
-            Value::Op(op) => Some(op.clone()),
-            _ => None,
-        });
-        found.ok_or_else(|| RequestError::wrong_arity(self.spec.name))
-    }
-
-    /// The amount that is stated by its place.
-    fn stated(&self) -> Result<Amount, RequestError> {
-        let found = self.positionals.iter().find_map(|value| match value {
-            Value::Amount(amount) => Some(*amount),
-            _ => None,
-        });
-        found.ok_or_else(|| RequestError::wrong_arity(self.spec.name))
-    }
-
-    /// `MIN`, at most the stated amount.
-    fn min(&self) -> Result<Option<Amount>, RequestError> {
-        let (amount, min) = (self.stated()?, self.amount(Opt::Min));
-        if min.is_some_and(|min| min > amount) {
-            return Err(RequestError::range("MIN must be at most the amount"));
-        }
-        Ok(min)
-    }
-
-    fn amount(&self, option: Opt) -> Option<Amount> {
-        match self.value(option) {
-            Some(Value::Amount(amount)) => Some(*amount),
-            _ => None,
-        }
-    }
-
-    fn integer(&self, option: Opt) -> Option<i64> {
-        match self.value(option) {
-            Some(Value::Integer(integer)) => Some(*integer),
-            _ => None,
-        }
-    }
-
-    fn time(&self, option: Opt) -> Option<Timestamp> {
-        match self.value(option) {
-            Some(Value::Time(time)) => Some(*time),
-            _ => None,
-        }
-    }
-
-    fn span(&self, option: Opt) -> Option<Span> {
-        match self.value(option) {
-            Some(Value::Span(span)) => Some(*span),
-            _ => None,
-        }
-    }
-
-    fn op(&self, option: Opt) -> Option<OpId> {
-        match self.value(option) {
-            Some(Value::Op(op)) => Some(op.clone()),
-            _ => None,
-        }
-    }
-
-    fn overage(&self) -> Option<Overage> {
-        match self.value(Opt::Overage) {
-            Some(Value::Overage(overage)) => Some(*overage),
-            _ => None,
-        }
-    }
-
-    fn note(&self) -> Note {
-        match self.value(Opt::Note) {
-            Some(Value::Note(note)) => note.clone(),
-            _ => Note::default(),
-        }
-    }
-
-    fn plan(&self) -> Option<Plan> {
-        match self.value(Opt::Plan) {
-            Some(Value::Plan(plan)) => Some(plan.clone()),
-            _ => None,
-        }
-    }
-
-    fn zone(&self) -> Option<Zone> {
-        match self.value(Opt::Tz) {
-            Some(Value::Zone(zone)) => Some(zone.clone()),
-            _ => None,
-        }
-    }
-
-    fn currency(&self) -> Result<Currency, RequestError> {
-        match self.value(Opt::Currency) {
-            Some(Value::Currency(currency)) => Ok(currency.clone()),
-            _ => Err(RequestError::malformed("syntax error: WALLET.OPEN needs CURRENCY")),
-        }
-    }
 }
 
 /// An option that the command does not take.
@@ -444,8 +400,14 @@ pub(super) fn shapes() -> Vec<(String, i32, Vec<&'static str>)> {
     let shape = |spec: &Spec| {
         let mut options: Vec<_> = spec.options.iter().map(|option| option.keyword()).collect();
         options.push(Opt::Sent.keyword());
+        if spec.positionals.contains(&spec::Positional::AmountOrRated) {
+            options.push("RATED");
+        }
         options.sort_unstable();
-        (spec.name.to_owned(), -2 - i32::try_from(spec.positionals.len()).unwrap(), options)
+        {
+            let fixed = 1 + spec.subjects() + spec.positionals.len();
+            (spec.name.to_owned(), -i32::try_from(fixed).unwrap(), options)
+        }
     };
     spec::SPECS.iter().map(shape).collect()
 }

@@ -2,6 +2,7 @@
 //! damaged journal, and the wallet must not be used any more.
 
 use super::amount::{Amount, Overflow};
+use super::counters::Counters;
 use super::event::{Event, EventKind, HoldPlaced};
 use super::grant::Grants;
 use super::hold::{Hold, HoldNo, Holds};
@@ -10,6 +11,7 @@ use super::kept_receipt::KeptReceipt;
 use super::memory::{EndedHold, Memory, Remembered, Role, Spend};
 use super::outcome::{Balances, HoldState, Receipt, ReceiptStatus};
 use super::posting::{self, Posting, PostingKind, Step};
+use super::price_tag::{PricePin, PriceTag};
 use super::time::Timestamp;
 use super::wallet::{Figures, QuietUntil, Status, Wallet};
 use smallvec::SmallVec;
@@ -56,6 +58,7 @@ impl Wallet {
             next_grant: 1,
             holds: Holds::default(),
             figures: Figures::default(),
+            counters: Counters::default(),
             memory: Memory::default(),
             quiet_until: QuietUntil(Timestamp::MAX),
         };
@@ -81,6 +84,7 @@ impl Wallet {
             self.post(*posting, hold)?;
         }
         let ended = self.end(event, hold)?;
+        self.count(event)?;
         self.grants.drop_empty();
         self.seq = seq;
         self.time = event.at;
@@ -88,6 +92,17 @@ impl Wallet {
         let receipt = self.receipt(event);
         self.remember(event, &receipt, spend, ended)?;
         Ok(receipt)
+    }
+
+    /// Adds to the running quantities what was charged for; what is only held does not count.
+    fn count(&mut self, event: &Event) -> Result<(), Misfit> {
+        let Some(price) = &event.price else { return Ok(()) };
+        if matches!(event.kind, EventKind::Captured { .. } | EventKind::Charged { .. }) {
+            for counted in &price.counted {
+                self.counters.add(counted)?;
+            }
+        }
+        Ok(())
     }
 
     /// Until when nothing is due, after an event.
@@ -141,7 +156,7 @@ impl Wallet {
             }
             EventKind::HoldPlaced(placed) => {
                 let id = need(event.op.clone(), "a hold without an id")?;
-                let hold = new_hold(placed, event.at, id, seq);
+                let hold = new_hold(placed, event, id, seq);
                 self.holds.insert(hold);
             }
             EventKind::HoldExtended { hold, amount, expires_at } => {
@@ -362,6 +377,10 @@ impl Receipt {
             }
             _ => {}
         }
+        if let Some(price) = &event.price {
+            receipt.amount = receipt.amount.or(Some(price.amount));
+            receipt.price_version = Some(price.version);
+        }
         receipt
     }
 }
@@ -429,14 +448,20 @@ impl ReceiptStatus {
 }
 
 /// A hold as it begins, before its postings pin anything.
-pub(super) fn new_hold(placed: &HoldPlaced, at: Timestamp, id: OpId, seq: u64) -> Hold {
+pub(super) fn new_hold(placed: &HoldPlaced, event: &Event, id: OpId, seq: u64) -> Hold {
+    let pin = |price: &PriceTag| PricePin {
+        version: price.version,
+        model: price.model.clone(),
+        variant: price.variant.clone(),
+    };
     Hold {
         number: HoldNo(seq),
         id,
-        created_at: at,
+        created_at: event.at,
         expires_at: placed.expires_at,
         overage: placed.overage,
         tags: placed.tags.clone(),
+        pin: event.price.as_deref().map(pin).map(Box::new),
         amount: placed.amount,
         captured: Amount::ZERO,
         slices: SmallVec::new(),

@@ -2,8 +2,10 @@
 //! contract allows on its own, and only what depends on the wallet's state is left to judge.
 
 use super::amount::Amount;
-use super::id::{Currency, Note, OpId, Plan, Tags, WalletId, Zone};
+use super::event::Paid;
+use super::id::{Currency, Note, OpId, Plan, Tags, User, WalletId, Zone};
 use super::time::{Span, Timestamp};
+use super::usage::Usage;
 
 /// One request to one wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub struct Request {
     pub wallet: WalletId,
     /// The idempotency key, where the command takes one. For `AUTHORIZE` it names the hold.
     pub id: Option<OpId>,
+    /// Who asks, where users are known.
+    pub user: Option<User>,
     /// What was asked, as a hash: equal for equal requests.
     pub hash: RequestHash,
     /// What is asked.
@@ -89,7 +93,7 @@ pub enum Command {
         /// The hold to settle against.
         hold: OpId,
         /// What was used.
-        amount: Amount,
+        worth: Worth,
         /// Keep the rest of the hold open.
         keep: bool,
         /// Refuse the capture of an expired hold.
@@ -107,9 +111,11 @@ pub enum Command {
     /// `CHARGE`
     Charge {
         /// What was, or is to be, used.
-        amount: Amount,
+        worth: Worth,
         /// What to do when the funds do not suffice.
         overage: Overage,
+        /// When it was used, if it is stated late.
+        used_at: Option<Timestamp>,
         /// What it was for.
         tags: Tags,
     },
@@ -139,14 +145,36 @@ pub enum Command {
         /// The operation.
         op: OpId,
     },
+    /// `PRICE … WALLET`: what usage would cost this wallet.
+    Price {
+        /// What would be used.
+        usage: Box<Usage>,
+        /// When; now when absent.
+        at: Option<Timestamp>,
+    },
+}
+
+/// What an operation is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Worth {
+    /// This amount.
+    Stated(Amount),
+    /// What the price book says that this usage costs.
+    Rated(Box<Usage>),
+}
+
+impl From<Amount> for Worth {
+    fn from(amount: Amount) -> Self {
+        Self::Stated(amount)
+    }
 }
 
 /// What `AUTHORIZE` asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorize {
     /// How much to reserve.
-    pub amount: Amount,
-    /// Accept less, down to this; at most `amount`.
+    pub worth: Worth,
+    /// Accept less, down to this; at most a stated amount.
     pub min: Option<Amount>,
     /// How long the hold lives; the configured default when absent.
     pub ttl: Option<Span>,
@@ -213,6 +241,8 @@ pub struct TopUp {
     pub priority: Option<u16>,
     /// When what is left of it lapses.
     pub expiry: Expiry,
+    /// What the customer paid for it, where that is said.
+    pub paid: Option<Paid>,
     /// A remark.
     pub note: Note,
 }

@@ -3,8 +3,9 @@
 use super::amount::Amount;
 use super::command::{OpenTerms, Overage, RequestHash, Terms};
 use super::grant::GrantTerms;
-use super::id::{Note, OpId, Tags};
+use super::id::{Currency, Note, OpId, Tags, User};
 use super::posting::{GrantNo, Postings};
+use super::price_tag::PriceTag;
 use super::time::Timestamp;
 use std::sync::Arc;
 
@@ -15,12 +16,16 @@ pub struct Event {
     pub at: Timestamp,
     /// The idempotency key of the operation, if it had one.
     pub op: Option<OpId>,
+    /// Who asked, where users are known.
+    pub user: Option<User>,
     /// What was asked; zero for what became due by itself.
     pub request: RequestHash,
     /// What happened.
     pub kind: EventKind,
     /// The money that it moved.
     pub postings: Postings,
+    /// How it was priced, if it states usage.
+    pub price: Option<Box<PriceTag>>,
 }
 
 /// The kinds of event.
@@ -50,6 +55,8 @@ pub enum EventKind {
         amount: Amount,
         /// The terms of the grant that is the rest after debt.
         grant: Arc<GrantTerms>,
+        /// What the customer paid for it, where that is said.
+        paid: Option<Box<Paid>>,
         /// A remark.
         note: Note,
     },
@@ -135,6 +142,15 @@ pub enum EventKind {
         /// The grant.
         grant: GrantNo,
     },
+}
+
+/// What a customer paid for money of another kind, such as credits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paid {
+    /// How much.
+    pub amount: Amount,
+    /// In which currency.
+    pub currency: Currency,
 }
 
 /// The particulars of a new hold.

@@ -4,6 +4,7 @@ use super::amount::{Amount, Overflow};
 use super::command::Overage;
 use super::id::{OpId, Tags};
 use super::posting::GrantNo;
+use super::price_tag::PricePin;
 use super::time::Timestamp;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,8 @@ pub struct Hold {
     pub overage: Overage,
     /// What it is for.
     pub tags: Tags,
+    /// The prices that rate its captures.
+    pub pin: Option<Box<PricePin>>,
     /// All that was ever reserved by it.
     pub amount: Amount,
     /// All that was charged through it.
@@ -139,7 +142,7 @@ impl Holds {
     }
 
     /// The holds of a page.
-    pub fn page(&self, page: HoldPage) -> impl Iterator<Item = &Hold> {
+    pub fn page(&self, page: HoldPage) -> impl Iterator<Item = &Hold> + Clone {
         let first = page.0.saturating_mul(HoldPage::NUMBERS);
         let numbers = HoldNo(first)..HoldNo(first.saturating_add(HoldPage::NUMBERS));
         self.by_number.range(numbers).map(|(_, hold)| hold.as_ref())
@@ -153,6 +156,11 @@ impl Holds {
     /// The pages that changed since this was asked last.
     pub fn take_touched(&mut self) -> BTreeSet<HoldPage> {
         std::mem::take(&mut self.touched.0).into_iter().collect()
+    }
+
+    /// Takes back pages that were not kept after all.
+    pub fn touch_again(&mut self, pages: BTreeSet<HoldPage>) {
+        self.touched.0.extend(pages);
     }
 
     fn touch(&mut self, number: HoldNo) {

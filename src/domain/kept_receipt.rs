@@ -6,6 +6,7 @@
 
 use super::amount::Amount;
 use super::outcome::{Balances, Receipt, ReceiptStatus};
+use super::rating::PriceVersion;
 use super::time::Timestamp;
 use smallvec::SmallVec;
 
@@ -45,7 +46,8 @@ impl KeptReceipt {
         kept.0.push(status.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX));
         let non_zero = |amount: Amount| Some(amount).filter(|amount| !amount.is_zero());
         let expires_at = receipt.expires_at.map(|at| Amount::from_pico(at.millis().into()));
-        let price_version = receipt.price_version.map(|number| Amount::from_pico(number.into()));
+        let price_version =
+            receipt.price_version.map(|version| Amount::from_pico(version.number().into()));
         let figures = [
             (AMOUNT, receipt.amount),
             (EXPIRES_AT, expires_at),
@@ -98,7 +100,8 @@ impl KeptReceipt {
             repaid: flagged(REPAID).unwrap_or(Amount::ZERO),
             uncovered: flagged(UNCOVERED).unwrap_or(Amount::ZERO),
             price_version: flagged(PRICE_VERSION)
-                .and_then(|version| u64::try_from(version.pico()).ok()),
+                .and_then(|version| u64::try_from(version.pico()).ok())
+                .map(PriceVersion::of_number),
             over: flags & OVER != 0,
             late: flags & LATE != 0,
             replayed: false,
@@ -180,7 +183,7 @@ mod tests {
                 late,
                 replayed: false,
                 state: None,
-                price_version,
+                price_version: price_version.map(PriceVersion::of_number),
             };
             prop_assert_eq!(KeptReceipt::of(&receipt).receipt(), receipt);
         }

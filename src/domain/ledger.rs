@@ -3,10 +3,11 @@
 //! A row is made from its event and the money after it alone, so a ledger needs no wallet.
 
 use super::amount::Amount;
-use super::event::{Event, EventKind};
-use super::id::{Note, OpId, Tags};
+use super::event::{Event, EventKind, Paid};
+use super::id::{Note, OpId, Tags, User};
 use super::outcome::Balances;
 use super::posting::{self, Account, PostingKind};
+use super::price_tag::PriceTag;
 use super::time::Timestamp;
 use smallvec::SmallVec;
 use std::ops::ControlFlow;
@@ -131,6 +132,12 @@ pub struct LedgerRow {
     pub tags: Tags,
     /// A remark.
     pub note: Note,
+    /// Who asked, where users are known.
+    pub user: Option<User>,
+    /// How it was priced, if it states usage.
+    pub price: Option<Box<PriceTag>>,
+    /// What the customer paid for a top-up, where that is said.
+    pub paid: Option<Box<Paid>>,
     /// What nobody pays of a capture or charge.
     pub uncovered: Amount,
     /// A stated charge passed a freeze or the funds.
@@ -160,6 +167,9 @@ impl LedgerRow {
             entries: entries(event),
             tags: tags(event).cloned().unwrap_or_default(),
             note: note(event).cloned().unwrap_or_default(),
+            user: event.user.clone(),
+            price: event.price.clone(),
+            paid: paid(event),
             uncovered,
             over,
             late,
@@ -229,6 +239,13 @@ fn note(event: &Event) -> Option<&Note> {
         | EventKind::Withdrawn { note }
         | EventKind::HoldVoided { note, .. }
         | EventKind::Refunded { note, .. } => Some(note),
+        _ => None,
+    }
+}
+
+fn paid(event: &Event) -> Option<Box<Paid>> {
+    match &event.kind {
+        EventKind::ToppedUp { paid, .. } => paid.clone(),
         _ => None,
     }
 }

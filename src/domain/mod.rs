@@ -6,6 +6,7 @@
 pub mod amount;
 mod apply;
 pub mod command;
+pub mod counters;
 mod decide;
 pub mod event;
 pub mod grant;
@@ -17,6 +18,7 @@ pub mod memory;
 pub mod outcome;
 pub mod parts;
 pub mod posting;
+pub mod price_tag;
 pub mod rating;
 pub mod recall;
 pub mod rules;

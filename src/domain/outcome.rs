@@ -6,8 +6,10 @@
 
 use super::amount::Amount;
 use super::command::{GrantKind, Overage, Terms};
-use super::id::{Currency, OpId, Tags, WalletId};
+use super::id::{Currency, Model, OpId, Tags, Unit, WalletId};
 use super::ledger::LedgerRow;
+use super::price_tag::{PricePin, PriceTag};
+use super::rating::{BookAnswer, Explained, PriceVersion, Unpriced, Used};
 use super::time::Timestamp;
 
 /// What became of a request.
@@ -31,6 +33,12 @@ pub enum Outcome {
     Holds(Vec<HoldView>),
     /// An operation of the past.
     Op(Box<OpView>),
+    /// What usage costs.
+    Price(Box<PriceView>),
+    /// Why an operation cost what it cost.
+    Explanation(Box<Explanation>),
+    /// What a price book says of itself.
+    Prices(Box<BookAnswer>),
     /// Some rows of the ledger, the newest first.
     Ledger(Vec<LedgerRow>),
     /// Some wallets: a page of all.
@@ -132,7 +140,7 @@ pub struct Receipt {
     /// Replays of `AUTHORIZE` and `EXTEND`: the hold's state now.
     pub state: Option<HoldState>,
     /// The version of the price book that priced it.
-    pub price_version: Option<u64>,
+    pub price_version: Option<PriceVersion>,
 }
 
 impl Receipt {
@@ -180,7 +188,7 @@ pub enum DeclineReason {
 }
 
 /// Why a request cannot be judged. Nothing changed, nothing is remembered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// No such wallet.
     NoWallet,
@@ -220,12 +228,47 @@ pub enum Refusal {
     TooMany(TooMany),
     /// `SENT` is older than the dedup window.
     TooLate,
+    /// `AT` is older than the late window.
+    UsedTooLate,
+    /// A capture of usage must name its model: its hold was not rated.
+    ModelMissing,
+    /// The price book has no price for this.
+    NoPrice(Box<Unknown>),
+    /// The model is priced in another currency than the wallet's: this one.
+    Currency(Box<Currency>),
     /// A bounded queue is full; nothing happened.
     Busy,
     /// The store failed; the outcome is unknown.
     Unavailable,
     /// The server is still reading its journal.
     Loading,
+}
+
+impl Refusal {
+    /// No price for a model, or for one of its units.
+    pub fn no_price(model: Model, unit: Option<Unit>) -> Self {
+        Self::NoPrice(Box::new(Unknown { model, unit }))
+    }
+
+    /// Why usage cannot be priced.
+    pub fn unpriced(unpriced: Unpriced, used: Used<'_>) -> Self {
+        let model = used.model.clone();
+        match unpriced {
+            Unpriced::NoModel | Unpriced::NoVersion => Self::no_price(model, None),
+            Unpriced::NoUnit(unit) => Self::no_price(model, Some(unit)),
+            Unpriced::Currency(currency) => Self::Currency(Box::new(currency)),
+            Unpriced::TooLarge => Self::Range(OutOfRange::Price),
+        }
+    }
+}
+
+/// What the price book does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// The model, with or without its variant.
+    pub model: Model,
+    /// The unit; the model itself when absent.
+    pub unit: Option<Unit>,
 }
 
 /// Which value was out of range.
@@ -235,6 +278,10 @@ pub enum OutOfRange {
     Sum,
     /// The moment a grant is to end is not in the future.
     ExpiresInThePast,
+    /// The moment of usage is in the future.
+    UsedInTheFuture,
+    /// A price would pass what an amount may be.
+    Price,
 }
 
 /// Of what there are too many.
@@ -324,6 +371,8 @@ pub struct HoldView {
     pub credit: Amount,
     /// What a capture above it does.
     pub overage: Overage,
+    /// The prices that rate its captures.
+    pub pin: Option<Box<PricePin>>,
     /// What it is for.
     pub tags: Tags,
     /// When it was placed.
@@ -352,6 +401,26 @@ pub enum OpAnswer {
     Receipt(Receipt),
     /// `WALLET.SET`: the balances.
     Balance(BalanceView),
+}
+
+/// What usage costs, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceView {
+    /// The version of the price book.
+    pub version: PriceVersion,
+    /// The price and its lines.
+    pub explained: Explained,
+}
+
+/// Why an operation cost what it cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// Its row in the ledger.
+    pub row: LedgerRow,
+    /// How it was priced, with all lines; none when its amount was stated.
+    pub price: Option<(PriceTag, Explained)>,
+    /// The grants that it burned, by the operation that made each, and how much; in burn order.
+    pub burned: Vec<(OpId, Amount)>,
 }
 
 /// A page of the names of all wallets.

@@ -4,6 +4,7 @@
 use super::amount::Amount;
 use super::apply::Corrupt;
 use super::command::{OpenTerms, Terms};
+use super::counters::{Count, Counters};
 use super::grant::{Grant, Grants};
 use super::hold::{Hold, Holds};
 use super::memory::Memory;
@@ -31,6 +32,8 @@ pub struct Core {
     pub next_grant: u32,
     /// What the customer owes.
     pub debt: Amount,
+    /// Its running quantities.
+    pub counts: Vec<Count>,
 }
 
 impl Wallet {
@@ -46,6 +49,7 @@ impl Wallet {
             grants: self.grants.iter().cloned().collect(),
             next_grant: self.next_grant,
             debt: self.figures.debt,
+            counts: self.counters.iter().cloned().collect(),
         }
     }
 
@@ -54,6 +58,7 @@ impl Wallet {
         let corrupt = |what| Corrupt { seq: core.seq, what };
         let holds = Holds::restore(holds).ok_or(corrupt("a hold twice"))?;
         let grants = Grants::restore(core.grants).ok_or(corrupt("grants out of order"))?;
+        let counters = Counters::restore(core.counts).ok_or(corrupt("a counter twice"))?;
         let figures = figures(&grants, &holds, core.debt).ok_or(corrupt("W1, W2 or W3"))?;
         let memory = Memory::of_open_holds(&holds);
         if memory.len() != holds.len() {
@@ -70,6 +75,7 @@ impl Wallet {
             next_grant: core.next_grant,
             holds,
             figures,
+            counters,
             memory,
             quiet_until: QuietUntil(Timestamp::MIN),
         })

@@ -15,17 +15,27 @@ use std::fmt;
 pub struct PriceVersion(pub [u8; 8]);
 
 impl PriceVersion {
+    /// The version as a number, for places that keep numbers.
+    pub const fn number(self) -> u64 {
+        u64::from_be_bytes(self.0)
+    }
+
+    /// The version of a number.
+    pub const fn of_number(number: u64) -> Self {
+        Self(number.to_be_bytes())
+    }
+
     /// Reads what [`fmt::Display`] writes.
     pub fn parse(text: &str) -> Option<Self> {
         let is_hex = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let number = is_hex.then(|| u64::from_str_radix(text, 16).ok())?;
-        number.map(|number| Self(number.to_be_bytes()))
+        number.map(Self::of_number)
     }
 }
 
 impl fmt::Display for PriceVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+        write!(f, "{:016x}", self.number())
     }
 }
 
@@ -140,6 +150,48 @@ pub enum Unpriced {
     TooLarge,
     /// No such version is kept.
     NoVersion,
+}
+
+/// What is asked of a price book itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BookQuestion {
+    /// The rate cards of a model.
+    Cards(Model),
+    /// The models whose names begin so.
+    Models(String),
+    /// To be read again.
+    Reload,
+}
+
+/// What a price book answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BookAnswer {
+    /// Rate cards.
+    Cards(Vec<Sheet>),
+    /// Models, one sheet each.
+    Models(Vec<Sheet>),
+    /// It was read again: this version is in force.
+    Reloaded(PriceVersion),
+    /// No rate card for the model.
+    NoModel(Model),
+    /// It could not be read; nothing changed.
+    Failed(String),
+}
+
+/// Something written down to be shown: names and values, in order.
+pub type Sheet = Vec<(&'static str, Shown)>;
+
+/// A value to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// A text, an exact decimal among them.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// Several things.
+    List(Vec<Shown>),
+    /// Names and values.
+    Sheet(Sheet),
 }
 
 /// Somebody who knows prices. The same version answers the same for ever.

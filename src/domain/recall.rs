@@ -52,7 +52,7 @@ impl Recalled {
         let event = past.event;
         let open = match &event.kind {
             EventKind::HoldPlaced(placed) => {
-                event.op.clone().map(|id| Box::new(new_hold(placed, event.at, id, past.seq)))
+                event.op.clone().map(|id| Box::new(new_hold(placed, event, id, past.seq)))
             }
             _ => None,
         };

@@ -13,6 +13,8 @@ pub struct Rules {
     pub holds_max: usize,
     /// The most grants with money in a wallet.
     pub grants_max: usize,
+    /// Usage that is stated later than this after it happened is refused.
+    pub late_window: Span,
 }
 
 impl Default for Rules {
@@ -22,6 +24,7 @@ impl Default for Rules {
             lapse_grace: Span::ZERO,
             holds_max: 2_000_000,
             grants_max: 1_000,
+            late_window: Span::from_millis(12 * 3_600_000),
         }
     }
 }

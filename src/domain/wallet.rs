@@ -17,12 +17,16 @@
 
 use super::amount::Amount;
 use super::command::{Command, OpenTerms, Request, Terms};
+use super::counters::Counters;
+use super::decide::price::Judge;
 use super::decide::{self, Decided, Verdict};
 use super::event::{Event, EventKind};
 use super::grant::Grants;
 use super::hold::Holds;
+use super::id::Currency;
 use super::memory::Memory;
 use super::outcome::{BalanceView, Balances, Outcome, Receipt, Refusal, WalletStatus};
+use super::rating::Prices;
 use super::rules::Rules;
 use super::time::Timestamp;
 
@@ -42,6 +46,8 @@ pub struct Wallet {
     pub(super) next_grant: u32,
     pub(super) holds: Holds,
     pub(super) figures: Figures,
+    /// What it used since its days and months began, for prices that depend on that.
+    pub(super) counters: Counters,
     pub(super) memory: Memory,
     pub(super) quiet_until: QuietUntil,
 }
@@ -96,15 +102,18 @@ impl Wallet {
         request: &Request,
         now: Timestamp,
         rules: &Rules,
+        prices: &dyn Prices,
     ) -> Verdict {
         let Some(wallet) = wallet else {
             return match &request.command {
                 Command::Open(terms) => Verdict::Change(Event {
                     at: now,
                     op: None,
+                    user: request.user.clone(),
                     request: request.hash,
                     kind: EventKind::Opened(terms.clone()),
                     postings: super::posting::Postings::new(),
+                    price: None,
                 }),
                 _ => Verdict::Answer(Outcome::Refused(Refusal::NoWallet)),
             };
@@ -113,13 +122,15 @@ impl Wallet {
         if let Some(answer) = wallet.replay(request) {
             return Verdict::Answer(answer);
         }
-        match decide::decide(wallet, request, now, rules) {
-            Ok(Decided::Change { kind, postings }) => Verdict::Change(Event {
+        match decide::decide(wallet, Judge { request, now, rules, prices }) {
+            Ok(Decided::Change { kind, postings, price }) => Verdict::Change(Event {
                 at: now,
                 op: request.id.clone(),
+                user: request.user.clone(),
                 request: request.hash,
                 kind,
                 postings,
+                price,
             }),
             Ok(Decided::Answer(outcome)) => Verdict::Answer(outcome),
             Err(refusal) => Verdict::Answer(refusal.into()),
@@ -197,6 +208,11 @@ impl Wallet {
             credit_limit: self.terms.credit_limit,
             replayed: false,
         }
+    }
+
+    /// The currency of all its amounts.
+    pub const fn currency(&self) -> &Currency {
+        &self.opened.currency
     }
 
     /// The credit line.

@@ -9,7 +9,7 @@ use std::cell::Cell;
 pub const OUTCOMES: [&str; 4] = ["ok", "declined", "refused", "replayed"];
 
 /// The commands of wallets, as counted.
-pub const COMMANDS: [&str; 19] = [
+pub const COMMANDS: [&str; 20] = [
     "WALLET.OPEN",
     "WALLET.GET",
     "WALLET.SET",
@@ -29,6 +29,7 @@ pub const COMMANDS: [&str; 19] = [
     "REFUND",
     "HOLD.GET",
     "HOLD.LIST",
+    "PRICE",
 ];
 
 /// Requests by command and outcome; `OP.GET` and whatever has no name above counts last.
@@ -91,7 +92,8 @@ fn place(command: &Command) -> usize {
         Command::Refund { .. } => 16,
         Command::HoldGet { .. } => 17,
         Command::HoldList { .. } => 18,
-        Command::OpGet { .. } => 19,
+        Command::Price { .. } => 19,
+        Command::OpGet { .. } => 20,
     }
 }
 

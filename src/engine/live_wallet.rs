@@ -6,9 +6,11 @@ use crate::codec::snapshot::{self, Snapshot, SnapshotError};
 use crate::domain::command::Request;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::grant::GrantTerms;
+use crate::domain::hold::HoldPage;
 use crate::domain::id::WalletId;
 use crate::domain::memory::{Era, Memory, Role};
 use crate::domain::outcome::{Outcome, Receipt};
+use crate::domain::rating::Prices;
 use crate::domain::rules::Rules;
 use crate::domain::time::Timestamp;
 use crate::domain::wallet::Wallet;
@@ -16,6 +18,7 @@ use crate::domain::{Corrupt, Verdict};
 use crate::store::history::{Kept, TakenUp};
 use crate::store::state::{self, Row, Table};
 use smallvec::SmallVec;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A wallet with more open holds than this keeps them on pages, apart from its snapshot's core.
@@ -97,18 +100,30 @@ impl LiveWallet {
         self.wallet.as_mut().map(Wallet::memory_mut)
     }
 
-    /// What is to become of the state so that it has the wallet as it is now. The rows must get there
-    /// together, and all rows of earlier calls before them.
-    pub fn snapshot(&mut self, rules: &Rules) -> Result<Vec<Row>, Broken> {
-        let Some(wallet) = &mut self.wallet else { return Ok(Vec::new()) };
-        let touched = wallet.holds_mut().take_touched();
-        let on_pages = wallet.holds().len() > HOLDS_IN_CORE;
-        let was_on_pages = !self.kept.pages.is_empty();
-        let pages = match (was_on_pages, on_pages) {
-            (true, true) => touched,
-            (false, true) => wallet.holds().pages(),
-            (_, false) => std::mem::take(&mut self.kept.pages),
+    /// A part of the next snapshot, while that has more pages of holds than `limit`: so many of them,
+    /// as they are now. None when [`Self::snapshot`] takes no longer than that.
+    pub fn some_pages(&mut self, limit: usize) -> Result<Option<Vec<Row>>, Broken> {
+        let Some(wallet) = &mut self.wallet else { return Ok(None) };
+        if wallet.holds().len() <= HOLDS_IN_CORE {
+            return Ok(None);
+        }
+        let mut pages = wallet.holds_mut().take_touched();
+        if self.kept.pages.is_empty() {
+            pages = wallet.holds().pages();
+        }
+        let Some(rest) = pages.iter().nth(limit).copied() else {
+            wallet.holds_mut().touch_again(pages);
+            return Ok(None);
         };
+        // What changes again meanwhile is written again.
+        let rest = pages.split_off(&rest);
+        wallet.holds_mut().touch_again(rest);
+        self.page_rows(pages, true).map(Some)
+    }
+
+    /// What is to become of pages of holds.
+    fn page_rows(&mut self, pages: BTreeSet<HoldPage>, on_pages: bool) -> Result<Vec<Row>, Broken> {
+        let Some(wallet) = &self.wallet else { return Ok(Vec::new()) };
         let mut rows = Vec::new();
         for page in pages {
             let key = state::page_key(&self.id, page);
@@ -121,6 +136,23 @@ impl LiveWallet {
                 self.kept.pages.remove(&page);
             }
         }
+        Ok(rows)
+    }
+
+    /// What is to become of the state so that it has the wallet as it is now. The rows must get there
+    /// together, and all rows of earlier calls before them.
+    pub fn snapshot(&mut self, rules: &Rules) -> Result<Vec<Row>, Broken> {
+        let Some(wallet) = &mut self.wallet else { return Ok(Vec::new()) };
+        let touched = wallet.holds_mut().take_touched();
+        let on_pages = wallet.holds().len() > HOLDS_IN_CORE;
+        let was_on_pages = !self.kept.pages.is_empty();
+        let pages = match (was_on_pages, on_pages) {
+            (true, true) => touched,
+            (false, true) => wallet.holds().pages(),
+            (_, false) => std::mem::take(&mut self.kept.pages),
+        };
+        let mut rows = self.page_rows(pages, on_pages)?;
+        let Some(wallet) = &self.wallet else { return Ok(rows) };
         let deadline = wallet.next_deadline(rules);
         let core = Snapshot::of(&self.id, wallet, self.last, deadline, on_pages);
         let core = snapshot::encode(&core)?;
@@ -159,9 +191,10 @@ impl LiveWallet {
         request: &Request,
         now: Timestamp,
         rules: &Rules,
+        prices: &dyn Prices,
         records: &mut impl Records,
     ) -> Result<Executed, Broken> {
-        let event = match Wallet::decide(self.wallet.as_ref(), request, now, rules) {
+        let event = match Wallet::decide(self.wallet.as_ref(), request, now, rules, prices) {
             Verdict::Answer(outcome) => return Ok(Executed { outcome, changed: false }),
             Verdict::Change(event) => event,
         };
@@ -209,3 +242,6 @@ fn burned_by(wallet: &Wallet, event: &Event) -> SmallVec<[Arc<GrantTerms>; 2]> {
         _ => SmallVec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

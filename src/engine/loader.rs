@@ -2,13 +2,17 @@
 
 use super::ReplyTo;
 use super::directory::{self, Cursor};
+use super::explain;
 use super::peers::{PeerMessage, Scan};
+use super::prices::PriceShelf;
 use super::signal::ShardSignal;
 use crate::codec::record::Position;
-use crate::domain::id::{OpId, WalletId};
+use crate::domain::id::{Currency, OpId, WalletId};
 use crate::domain::ledger::LedgerQuery;
 use crate::domain::memory::Remembered;
-use crate::domain::outcome::{Outcome, WalletPage};
+use crate::domain::outcome::{Outcome, Refusal, WalletPage};
+use crate::domain::rating::BookQuestion;
+use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::history::{History, TakenUp};
 use crate::store::state::{self, Table};
@@ -42,6 +46,28 @@ pub enum Job {
         wallet: WalletId,
         /// What is asked.
         query: Box<LedgerQuery>,
+        /// Who wants to know.
+        reply_to: ReplyTo,
+    },
+    /// Why an operation cost what it cost.
+    Explain {
+        /// The wallet's last record, safe on disk.
+        head: Position,
+        /// The wallet.
+        wallet: WalletId,
+        /// The operation.
+        op: OpId,
+        /// The wallet's currency.
+        currency: Currency,
+        /// Who wants to know.
+        reply_to: ReplyTo,
+    },
+    /// Something about the price book itself.
+    Prices {
+        /// What is asked.
+        asked: BookQuestion,
+        /// When.
+        now: Timestamp,
         /// Who wants to know.
         reply_to: ReplyTo,
     },
@@ -107,6 +133,7 @@ pub struct Recalled {
 /// nothing damaged is served, so the process must stop.
 pub fn run(
     history: &History,
+    prices: &dyn PriceShelf,
     jobs: &Receiver<Job>,
     shards: &[Arc<ShardSignal>],
     stop: &AtomicBool,
@@ -137,6 +164,19 @@ pub fn run(
             Job::Ledger { head, wallet, query, reply_to } => {
                 let rows = history.ledger(&wallet, head, &query)?;
                 let outcome = Outcome::Ledger(rows);
+                send(reply_to.shard, PeerMessage::Outcomes(vec![(reply_to, outcome)]));
+            }
+            Job::Explain { head, wallet, op, currency, reply_to } => {
+                let found = history.event_of(&wallet, head, &op)?;
+                let current = prices.current();
+                let outcome = match found {
+                    Some(record) => explain::explain(&record, &wallet, &currency, &*current),
+                    None => Outcome::Refused(Refusal::NoOp),
+                };
+                send(reply_to.shard, PeerMessage::Outcomes(vec![(reply_to, outcome)]));
+            }
+            Job::Prices { asked, now, reply_to } => {
+                let outcome = Outcome::Prices(Box::new(prices.answer(&asked, now)));
                 send(reply_to.shard, PeerMessage::Outcomes(vec![(reply_to, outcome)]));
             }
             Job::Names(scan) => {

@@ -5,9 +5,10 @@ use super::ReplyTo;
 use super::directory::Cursor;
 use super::keeping::ToKeeper;
 use super::loader::{Loaded, Loaders, Recalled};
+use super::prices::PriceShelf;
 use super::signal::ShardSignal;
 use crate::domain::command::Request;
-use crate::domain::id::WalletId;
+use crate::domain::id::{OpId, WalletId};
 use crate::domain::ledger::LedgerQuery;
 use crate::domain::memory::Era;
 use crate::domain::outcome::Outcome;
@@ -27,6 +28,8 @@ pub enum Question {
     Request(Request),
     /// A page of its ledger.
     Ledger(WalletId, Box<LedgerQuery>),
+    /// Why an operation of it cost what it cost.
+    Explain(WalletId, OpId),
 }
 
 impl Question {
@@ -34,7 +37,7 @@ impl Question {
     pub const fn wallet(&self) -> &WalletId {
         match self {
             Self::Request(request) => &request.wallet,
-            Self::Ledger(wallet, _) => wallet,
+            Self::Ledger(wallet, _) | Self::Explain(wallet, _) => wallet,
         }
     }
 }
@@ -60,6 +63,8 @@ pub struct Inheritance {
     pub wallets: u64,
     /// What lies on the disk.
     pub history: Arc<History>,
+    /// The prices.
+    pub prices: Arc<dyn PriceShelf>,
     /// Who looks it up.
     pub loaders: Loaders,
     /// Who makes checkpoints.

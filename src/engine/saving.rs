@@ -103,6 +103,11 @@ impl Shard {
         }
     }
 
+    /// A wallet gives a part of its snapshot; more will come.
+    pub(super) fn saved_in_part(&self, rows: Vec<Row>) {
+        self.saving.rows.borrow_mut().extend(rows);
+    }
+
     /// A wallet gives its snapshot, which has records up to this batch.
     pub(super) fn saved(&self, rows: Vec<Row>, last: BatchNo) {
         self.saving.rows.borrow_mut().extend(rows);

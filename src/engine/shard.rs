@@ -15,17 +15,23 @@ use super::clock::Clock;
 use super::committer::Submission;
 use super::counters::Counters;
 use super::directory::{Cursor, Directory};
+use super::explain;
 use super::keeping::ToKeeper;
 use super::live_wallet::Records as _;
 use super::loader::{Job, Loaders};
 use super::peers::{Forward, Inheritance, Outbox, PeerMessage, Scan};
+use super::prices::{PriceShelf, SharedPrices, needs_prices};
 use super::residents::Residents;
 use super::saving::Saving;
 use super::signal::ShardSignal;
 use super::{Replies, ReplyTo, Settings};
+use crate::domain::command::Command;
 use crate::domain::id::{OpId, WalletId};
 use crate::domain::memory::Era;
 use crate::domain::outcome::{Outcome, Refusal, WalletPage};
+use crate::domain::rating::BookQuestion;
+use crate::domain::time::Timestamp;
+use crate::domain::usage::Usage;
 use crate::store::archive::View;
 use crate::store::history::History;
 use crate::store::writer::Tail;
@@ -73,6 +79,7 @@ pub struct Shard {
 /// What lies on the disk as a shard knows it, and who looks it up.
 struct Disk {
     history: Arc<History>,
+    prices: Arc<dyn PriceShelf>,
     loaders: Loaders,
     keeper: Sender<ToKeeper>,
     /// The archive as of the last complete checkpoint.
@@ -119,11 +126,12 @@ impl Shard {
 
     /// Takes over what the store has recovered, and writes behind the end of its log from now on.
     fn inherit(self: &Rc<Self>, inheritance: Inheritance) {
-        let Inheritance { tail, changed, wallets, history, loaders, keeper, ready } = inheritance;
+        let Inheritance { tail, changed, wallets, history, prices, loaders, keeper, ready } =
+            inheritance;
         self.filling.replace(FillingBatch::after(tail));
         self.signal.last.store(tail.next.before().0, Ordering::Relaxed);
         let archive = RefCell::new(history.archive());
-        let disk = Disk { history, loaders, keeper, archive, kept: Cell::new(None) };
+        let disk = Disk { history, prices, loaders, keeper, archive, kept: Cell::new(None) };
         drop(self.disk.set(disk));
         let fresh = changed.iter().filter(|(_, is_fresh)| *is_fresh);
         let count = u64::try_from(fresh.clone().count()).unwrap_or(u64::MAX);
@@ -184,6 +192,32 @@ impl Shard {
     /// The era that the last complete checkpoint ended: the archive has all of it.
     pub(super) fn kept(&self) -> Option<Era> {
         self.disk.get()?.kept.get()
+    }
+
+    /// The prices that are current, if a command needs to know them.
+    pub(super) fn prices_for(&self, command: &Command) -> Option<SharedPrices> {
+        if !needs_prices(command) {
+            return None;
+        }
+        self.prices()
+    }
+
+    /// What usage would cost anybody.
+    pub fn quote(&self, usage: &Usage, at: Option<Timestamp>, now: Timestamp) -> Outcome {
+        match self.prices() {
+            Some(prices) => explain::quote(usage, at.unwrap_or(now), &*prices),
+            None => Outcome::Refused(Refusal::Loading),
+        }
+    }
+
+    /// Has a question about the price book answered.
+    pub fn ask_book(&self, asked: BookQuestion, now: Timestamp, reply_to: ReplyTo) {
+        self.ask_loader(Job::Prices { asked, now, reply_to });
+    }
+
+    /// The prices that are current; none before the store is recovered.
+    pub fn prices(&self) -> Option<SharedPrices> {
+        self.disk.get().map(|disk| disk.prices.current())
     }
 
     /// Has something looked up.

@@ -19,6 +19,7 @@ use crate::domain::command::Request;
 use crate::domain::id::{OpId, WalletId};
 use crate::domain::ledger::LedgerQuery;
 use crate::domain::outcome::{Outcome, Refusal};
+use crate::domain::rating::{NoPrices, Prices};
 use crate::domain::time::Timestamp;
 use actix::fut::{ActorFutureExt as _, wrap_future};
 use actix::{Actor, AsyncContext as _, Context, Handler, Message};
@@ -34,6 +35,9 @@ const BEHIND: Duration = Duration::from_millis(1);
 const FORGOTTEN: usize = 4;
 /// How many it forgets with each snapshot: so many that others hardly notice.
 const FORGOTTEN_AT_ONCE: usize = 4_096;
+
+/// How many pages of holds it gives to a checkpoint before it lets others run.
+const PAGES_AT_ONCE: usize = 64;
 
 /// Something for the wallet to do, in the order of arrival.
 #[derive(Debug, Message)]
@@ -111,6 +115,9 @@ impl WalletActor {
             Task::Ask(Forward { question: Question::Ledger(wallet, query), reply_to, .. }) => {
                 self.read_ledger(wallet, query, reply_to);
             }
+            Task::Ask(Forward { question: Question::Explain(wallet, op), reply_to, .. }) => {
+                self.explain(wallet, op, reply_to);
+            }
             Task::Settle(_) => self.shard.signal.due_done(),
         }
         self.recalled.clear();
@@ -153,7 +160,9 @@ impl WalletActor {
         let number = filling.number();
         let was_opened = self.live.wallet().is_some();
         let rules = &self.shard.settings.rules;
-        let executed = match self.live.execute(request, now, rules, &mut *filling) {
+        let prices = self.shard.prices_for(&request.command);
+        let prices = prices.as_deref().map_or(&NoPrices as &dyn Prices, |prices| prices);
+        let executed = match self.live.execute(request, now, rules, prices, &mut *filling) {
             Ok(executed) => executed,
             Err(broken) => self.die(&broken),
         };
@@ -181,6 +190,17 @@ impl WalletActor {
         self.shard.ask_loader_after(self.last_batch, job);
     }
 
+    /// Has the loader explain an operation, once the wallet's last record is safe.
+    fn explain(&self, wallet: WalletId, op: OpId, reply_to: ReplyTo) {
+        let Some(known) = self.live.wallet() else {
+            let refused = Outcome::Refused(Refusal::NoWallet);
+            return self.shard.deliver(reply_to, refused, BatchNo::NONE);
+        };
+        let currency = known.currency().clone();
+        let job = Job::Explain { head: self.live.last(), wallet, op, currency, reply_to };
+        self.shard.ask_loader_after(self.last_batch, job);
+    }
+
     /// The wallet has a record in that batch.
     fn changed(&mut self, number: BatchNo) {
         self.last_batch = number;
@@ -202,19 +222,27 @@ impl WalletActor {
     fn wait(&mut self, task: Task, wait: &Wait, context: &mut Context<Self>) {
         self.waiting.push_front(task);
         if matches!(wait, Wait::Due) {
-            // Everybody else on the thread has a turn first. A message to itself would not do: a
-            // context takes all its messages in one poll.
-            let is_behind = self.shard.is_behind();
-            let others = wrap_future::<_, Self>(async move {
-                if is_behind {
-                    // The disk is: what is due must not fill the batch before those who ask.
-                    tokio::time::sleep(BEHIND).await;
-                } else {
-                    tokio::task::yield_now().await;
-                }
-            });
-            context.spawn(others.map(|(), actor, context| actor.go_on(context)));
+            // A message to itself would not do: a context takes all its messages in one poll.
+            self.let_others_run(context, Self::go_on);
         }
+    }
+
+    /// Goes on when everybody else on the thread had a turn.
+    fn let_others_run(
+        &self,
+        context: &mut Context<Self>,
+        go_on: fn(&mut Self, &mut Context<Self>),
+    ) {
+        let is_behind = self.shard.is_behind();
+        let others = wrap_future::<_, Self>(async move {
+            if is_behind {
+                // The disk is: what nobody waits for must not go before those who ask.
+                tokio::time::sleep(BEHIND).await;
+            } else {
+                tokio::task::yield_now().await;
+            }
+        });
+        context.spawn(others.map(move |(), actor, context| go_on(actor, context)));
     }
 
     /// A wallet that breaks its own rules must not serve anybody, nor may its shard: the process
@@ -246,7 +274,14 @@ impl Handler<Task> for WalletActor {
 impl Handler<Snapshot> for WalletActor {
     type Result = ();
 
-    fn handle(&mut self, _: Snapshot, _: &mut Self::Context) {
+    fn handle(&mut self, _: Snapshot, context: &mut Self::Context) {
+        let some = self.live.some_pages(PAGES_AT_ONCE);
+        if let Some(rows) = some.unwrap_or_else(|broken| self.die(&broken)) {
+            self.shard.saved_in_part(rows);
+            return self.let_others_run(context, |actor, context| {
+                Handler::<Snapshot>::handle(actor, Snapshot, context);
+            });
+        }
         let rows = self.live.snapshot(&self.shard.settings.rules);
         let rows = rows.unwrap_or_else(|broken| self.die(&broken));
         self.shard.saved(rows, self.last_batch);

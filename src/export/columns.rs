@@ -5,12 +5,13 @@
 use super::Row;
 use crate::codec::record::Position;
 use crate::domain::amount::Amount;
-use crate::domain::id::{OpId, Tags};
+use crate::domain::id::{OpId, Tags, Unit, User, Variant};
 use crate::domain::ledger::{Entries, LedgerRow};
+use crate::domain::usage::Quantity;
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
 /// How many columns there are.
-const COUNT: usize = 23;
+const COUNT: usize = 31;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,13 +46,21 @@ pub(super) const COLUMNS: [(&str, Type); COUNT] = [
     ("tags", Type::Json),
     ("note", Type::Text),
     ("user", Type::Text),
-    ("price_version", Type::OptionalNumber),
+    ("price_version", Type::Text),
     ("uncovered", Type::Amount),
     ("over", Type::Flag),
     ("late", Type::Flag),
     ("request_hash", Type::Text),
     ("position", Type::Text),
     ("previous", Type::Text),
+    ("model", Type::Text),
+    ("variant", Type::Text),
+    ("quantities", Type::Json),
+    ("price", Type::Amount),
+    ("cost", Type::Amount),
+    ("used_at", Type::OptionalNumber),
+    ("paid", Type::Amount),
+    ("paid_currency", Type::Text),
 ];
 
 /// What a row holds in one column.
@@ -65,6 +74,7 @@ pub(super) enum Cell<'a> {
     Flag(bool),
     Entries(&'a Entries),
     Tags(&'a Tags),
+    Quantities(&'a [(Unit, Quantity)]),
 }
 
 /// What is made into text for a row.
@@ -73,6 +83,7 @@ pub(super) struct Texts {
     request_hash: String,
     position: String,
     previous: String,
+    price_version: String,
 }
 
 impl Texts {
@@ -89,6 +100,12 @@ impl Texts {
             },
             position: place(row.position),
             previous: place(row.record.previous),
+            price_version: row
+                .record
+                .event
+                .price
+                .as_ref()
+                .map_or_else(String::new, |price| price.version.to_string()),
         }
     }
 }
@@ -99,6 +116,8 @@ pub(super) fn cells<'a>(
     shown: &'a LedgerRow,
     texts: &'a Texts,
 ) -> [Cell<'a>; COUNT] {
+    let (price, paid) = (shown.price.as_deref(), shown.paid.as_deref());
+    let used_at = price.and_then(|price| price.used_at);
     [
         Cell::Text(row.record.wallet.as_str()),
         Cell::Text(row.currency.as_str()),
@@ -115,15 +134,22 @@ pub(super) fn cells<'a>(
         Cell::Entries(&shown.entries),
         Cell::Tags(&shown.tags),
         Cell::Text(shown.note.as_str()),
-        // There are neither users nor price books yet.
-        Cell::Text(""),
-        Cell::OptionalNumber(None),
+        Cell::Text(shown.user.as_ref().map_or("", User::as_str)),
+        Cell::Text(&texts.price_version),
         Cell::Amount(shown.uncovered),
         Cell::Flag(shown.over),
         Cell::Flag(shown.late),
         Cell::Text(&texts.request_hash),
         Cell::Text(&texts.position),
         Cell::Text(&texts.previous),
+        Cell::Text(price.map_or("", |price| price.model.as_str())),
+        Cell::Text(price.and_then(|price| price.variant.as_ref()).map_or("", Variant::as_str)),
+        Cell::Quantities(price.map_or(&[], |price| &price.quantities)),
+        Cell::Amount(price.map_or(Amount::ZERO, |price| price.amount)),
+        Cell::Amount(price.map_or(Amount::ZERO, |price| price.cost)),
+        Cell::OptionalNumber(used_at.and_then(|at| u64::try_from(at.millis()).ok())),
+        Cell::Amount(paid.map_or(Amount::ZERO, |paid| paid.amount)),
+        Cell::Text(paid.map_or("", |paid| paid.currency.as_str())),
     ]
 }
 
@@ -151,6 +177,13 @@ impl Serialize for Cell<'_> {
                     list.serialize_element(&Entry(account.as_str(), *amount))?;
                 }
                 list.end()
+            }
+            Self::Quantities(quantities) => {
+                let mut map = serializer.serialize_map(Some(quantities.len()))?;
+                for (unit, quantity) in *quantities {
+                    map.serialize_entry(unit.as_str(), &Exact(*quantity))?;
+                }
+                map.end()
             }
             Self::Tags(tags) => {
                 let mut map = serializer.serialize_map(Some(tags.len()))?;

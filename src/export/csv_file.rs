@@ -30,7 +30,9 @@ impl<W: Write> CsvFile<W> {
                 Cell::Time(millis) => write!(self.text, "{millis}")?,
                 Cell::Amount(amount) => write!(self.text, "{amount}")?,
                 Cell::Flag(on) => write!(self.text, "{on}")?,
-                Cell::Entries(_) | Cell::Tags(_) => serde_json::to_writer(&mut self.text, cell)?,
+                Cell::Entries(_) | Cell::Tags(_) | Cell::Quantities(_) => {
+                    serde_json::to_writer(&mut self.text, cell)?
+                }
             }
             self.file.write_field(&self.text)?;
         }

@@ -9,7 +9,7 @@ use super::connections::Connections;
 use super::session::{self, Action, ServerCommand};
 use super::{Context, Phase};
 use crate::codec::glob;
-use crate::codec::request::{self, Parsed};
+use crate::codec::request::{self, Parsed, PricesAsked};
 use crate::codec::resp::{Args, Limits, Parser, Writer};
 use crate::config::Config;
 use crate::domain::command::Command;
@@ -200,6 +200,8 @@ impl Reader {
         };
         let (Parsed::Wallet { sent, .. }
         | Parsed::Ledger { sent, .. }
+        | Parsed::Explain { sent, .. }
+        | Parsed::Prices { sent, .. }
         | Parsed::Scan(request::Scan { sent, .. })) = &parsed;
         let window = Span::from_millis(context.config.dedup_window_ms);
         if context.phase() == Phase::Loading {
@@ -215,6 +217,18 @@ impl Reader {
                 }
                 Parsed::Ledger { wallet, query, .. } => self.ledger(wallet, query, now),
                 Parsed::Scan(scan) => self.scan(&scan),
+                Parsed::Explain { wallet, op, .. } => {
+                    let reply_to = self.expect(VIEW_BYTES);
+                    let question = Question::Explain(wallet, op);
+                    self.home.shard.dispatch(Forward { question, reply_to, now });
+                }
+                Parsed::Prices { asked: PricesAsked::Quote(quote), .. } => {
+                    connection.reply_outcome(self.home.shard.quote(&quote.usage, quote.at, now));
+                }
+                Parsed::Prices { asked: PricesAsked::Book(asked), .. } => {
+                    let reply_to = self.expect(VIEW_BYTES);
+                    self.home.shard.ask_book(asked, now, reply_to);
+                }
             }
         }
         None

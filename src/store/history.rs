@@ -206,6 +206,30 @@ impl History {
         Ok(page.into_rows())
     }
 
+    /// The record of an operation, looked for back from its wallet's record at `head`.
+    pub fn event_of(
+        &self,
+        wallet: &WalletId,
+        head: Position,
+        op: &OpId,
+    ) -> Result<Option<Record>, StoreError> {
+        let is_it = |record: &Record| record.event.op.as_ref() == Some(op);
+        let filed = self.filed(wallet, op)?;
+        if let Some(record) = filed.into_values().find(is_it) {
+            return Ok(Some(record));
+        }
+        // What the archive does not have is still in the journal.
+        let mut next = head;
+        while next != Position::NONE && self.archive().record(next)?.is_none() {
+            let Some(record) = self.kept_record(next)? else { break };
+            if is_it(&record) {
+                return Ok(Some(record));
+            }
+            next = record.previous;
+        }
+        Ok(None)
+    }
+
     /// A place in the archive that is nearer to what a query wants: each segment knows the wallet's
     /// last record in it, so those that have only newer ones are passed over.
     fn skip(

@@ -2,10 +2,13 @@
 //! filled in.
 
 use super::told::Answer;
+pub(crate) mod tariff;
+
 use purser::domain::amount::Amount;
 use purser::domain::command::{Command, Expiry, GrantKind, Overage, Request};
 use purser::domain::id::OpId;
 use purser::domain::time::{Span, Timestamp};
+use tariff::value;
 
 /// The end of what never ends; times can be added to it.
 pub(crate) const NEVER: i64 = i64::MAX / 2;
@@ -142,8 +145,8 @@ fn of_command(command: &Command) -> Op {
             Op { amount: money(amount), ..about("refunded", "captured charged", op) }
         }
         Command::Authorize(asked) => Op {
-            amount: money(&asked.amount),
-            min: least(&asked.amount, &asked.min),
+            amount: money(&value(&asked.worth)),
+            min: least(&value(&asked.worth), &asked.min),
             ttl: Some(asked.ttl.map_or(900_000, Span::millis)),
             overage: overage(asked.overage),
             ..plain("held")
@@ -154,15 +157,16 @@ fn of_command(command: &Command) -> Op {
             ttl: Some(ttl.map_or(0, Span::millis)),
             ..about("extended", "held", hold)
         },
-        Command::Capture { hold, amount, keep, strict, .. } => {
+        Command::Capture { hold, worth: asked, keep, strict, .. } => {
             let (keep, strict) = (*keep, *strict);
-            Op { amount: money(amount), keep, strict, ..about("captured", "held", hold) }
+            Op { amount: money(&value(asked)), keep, strict, ..about("captured", "held", hold) }
         }
         Command::Void { hold, .. } => about("voided", "held", hold),
-        Command::Charge { amount, overage: policy, .. } => {
-            let min = money(amount).filter(|_| *policy == Overage::Reject);
+        Command::Charge { worth: asked, overage: policy, .. } => {
+            let amount = money(&value(asked));
+            let min = amount.filter(|_| *policy == Overage::Reject);
             let overage = overage(*policy);
-            Op { amount: money(amount), min, overage, ..plain("charged") }
+            Op { amount, min, overage, ..plain("charged") }
         }
         _ => panic!("the model is not asked to read"),
     }

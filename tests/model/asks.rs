@@ -3,6 +3,7 @@
 
 use super::Model;
 use super::asked::NEVER;
+use super::asked::tariff::worth;
 use purser::domain::amount::Amount;
 use purser::domain::command::{
     Authorize, Command, Expiry, GrantKind, OpenTerms, Overage, Request, RequestHash, Terms,
@@ -45,7 +46,7 @@ pub(crate) fn request(wallet: &WalletId, id: Option<&str>, command: Command) -> 
     let mut hasher = DefaultHasher::new();
     format!("{command:?}").hash(&mut hasher);
     let hash = RequestHash(hasher.finish());
-    Request { wallet: wallet.clone(), id: id.map(op), hash, command }
+    Request { wallet: wallet.clone(), id: id.map(op), user: None, hash, command }
 }
 
 pub(crate) fn opening(wallet: &WalletId, credit: u64, debt_limit: Option<u64>) -> Request {
@@ -135,7 +136,7 @@ impl Asker {
         match kind {
             0..=3 => Command::TopUp(Box::new(top_up(amount + 1, less, flags, now + 1, span))),
             4..=10 => Command::Authorize(Authorize {
-                amount: grains(amount),
+                worth: worth(grains(amount), flags % 5 == 1),
                 min: some(flags % 3 == 0, less),
                 ttl,
                 overage: overage(target),
@@ -143,7 +144,7 @@ impl Asker {
             }),
             11..=15 => Command::Capture {
                 hold: self.hold(target, model),
-                amount: grains(amount),
+                worth: worth(grains(amount), flags % 3 == 1),
                 keep: flags % 4 == 0,
                 strict: flags % 5 == 0,
                 tags: tags(less),
@@ -156,7 +157,8 @@ impl Asker {
             },
             18 | 19 => Command::Void { hold: self.hold(target, model), note },
             20..=24 => Command::Charge {
-                amount: grains(amount),
+                worth: worth(grains(amount), flags % 4 == 1),
+                used_at: None,
                 overage: overage(target),
                 tags: tags(less),
             },
@@ -221,6 +223,7 @@ fn top_up(amount: u64, less: u64, flags: u64, soon: i64, span: u64) -> TopUp {
             // Now and then in the past.
             _ => Expiry::At(Timestamp::from_millis(soon - 4).after(millis(span))),
         },
+        paid: None,
         note: Note::default(),
     }
 }

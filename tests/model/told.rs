@@ -103,7 +103,16 @@ fn told_receipt(receipt: &Receipt) -> Answer {
     });
     let mut answer = Answer::of(&format!("{:?}", receipt.status).to_lowercase(), None);
     let ends = receipt.expires_at.map(|at| ("ends", Timestamp::millis(at).into()));
-    let stated = [("amount", receipt.amount), ("captured", receipt.captured)];
+    // The price of usage: what was charged of it and what nobody pays. The model knows only amounts.
+    if let (Some(price), Some(captured)) = (receipt.amount, receipt.captured) {
+        assert_eq!(
+            price.pico(),
+            captured.pico() + receipt.uncovered.pico(),
+            "a price is all there"
+        );
+    }
+    let amount = receipt.amount.filter(|_| receipt.captured.is_none());
+    let stated = [("amount", amount), ("captured", receipt.captured)];
     let money =
         [("debt", receipt.debt), ("repaid", receipt.repaid), ("uncovered", receipt.uncovered)];
     let flags = [("over", receipt.over), ("late", receipt.late), ("replayed", receipt.replayed)];

@@ -1,6 +1,7 @@
 //! A wallet and its model, asked the same questions: every answer and every figure must agree, and
 //! the invariants must hold after every step.
 
+use crate::model::asked::tariff::Tariff;
 use crate::model::asked::{NEVER, asked, kind};
 use crate::model::asks::{Asker, Dice, opening};
 use crate::model::told::{Answer, figures, told};
@@ -112,7 +113,8 @@ impl Pair {
         let mut tape = Tape::default();
         let now = 1_000;
         let opening = opening(&wallet, credit, debt_limit);
-        live.execute(&opening, Timestamp::from_millis(now), &rules, &mut tape).expect("it opens");
+        live.execute(&opening, Timestamp::from_millis(now), &rules, &Tariff, &mut tape)
+            .expect("it opens");
         let mut model = Model::open((i128::from(credit), debt_limit.map(i128::from)), now);
         model.grace = grace;
         let story = vec![format!("credit {credit}, debt limit {debt_limit:?}, grace {grace}")];
@@ -186,8 +188,8 @@ impl Pair {
         assert!(due.is_none_or(|due| due > now.max(self.wallet().time())), "it is still due");
         self.tell(request);
         let before = self.wallet().clone();
-        let verdict = Wallet::decide(Some(&before), request, now, &self.rules);
-        let executed = self.live.execute(request, now, &self.rules, &mut self.tape);
+        let verdict = Wallet::decide(Some(&before), request, now, &self.rules, &Tariff);
+        let executed = self.live.execute(request, now, &self.rules, &Tariff, &mut self.tape);
         let executed = executed.expect("what was judged fits");
         let (Ok(expected) | Err(expected)) = self.model.ask(&asked(request), at);
         let answer = told(&executed.outcome);
@@ -204,7 +206,7 @@ impl Pair {
             self.check_row(&request.command, &answer);
             self.check_overdraft(&request.command);
             self.tell(request);
-            let again = Wallet::decide(self.live.wallet(), request, now, &self.rules);
+            let again = Wallet::decide(self.live.wallet(), request, now, &self.rules, &Tariff);
             if let (Some(_), Verdict::Answer(Outcome::Receipt(again))) = (&request.id, again) {
                 assert_eq!(
                     Outcome::Receipt(Receipt { replayed: false, state: None, ..again }),

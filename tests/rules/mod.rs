@@ -8,6 +8,7 @@ use purser::domain::amount::Amount;
 use purser::domain::command::Request;
 use purser::domain::id::WalletId;
 use purser::domain::outcome::Outcome;
+use purser::domain::rating::NoPrices;
 use purser::domain::rules::Rules;
 use purser::domain::time::{Span, Timestamp};
 use purser::engine::batch::FillingBatch;
@@ -55,7 +56,8 @@ fn converse_with(rules: &Rules, script: &str) {
         let (at, call) = asked.strip_prefix('@').and_then(|rest| rest.split_once(' ')).expect("@");
         let now = Timestamp::from_millis(at.parse().expect("a time"));
         assert!(live.settle_due(now, rules, 100, &mut records).expect("it fits"));
-        let executed = live.execute(&parse(call), now, rules, &mut records).expect("it fits");
+        let executed =
+            live.execute(&parse(call), now, rules, &NoPrices, &mut records).expect("it fits");
         let (must, may) = shown(&executed.outcome);
         let expected: Vec<_> = expected.split_ascii_whitespace().map(str::to_owned).collect();
         let told = format!("{line}\n answered: {} | {}", must.join(" "), may.join(" "));

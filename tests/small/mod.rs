@@ -6,6 +6,7 @@ use purser::domain::command::{
     Authorize, Command, Expiry, GrantKind, OpenTerms, Overage, Request, RequestHash, Terms, TopUp,
 };
 use purser::domain::id::{Currency, Note, OpId, TagKey, TagValue, Tags, WalletId, Zone};
+use purser::domain::rating::NoPrices;
 use purser::domain::rules::Rules;
 use purser::domain::time::Timestamp;
 use purser::domain::wallet::Wallet;
@@ -44,7 +45,7 @@ fn grains(amount: i128) -> Amount {
 
 fn ask(wallet: &WalletId, number: u64, command: Command) -> Request {
     let id = OpId::new(format!("op-{number:0>60}").as_bytes()).expect("a good id");
-    Request { wallet: wallet.clone(), id: Some(id), hash: RequestHash(number), command }
+    Request { wallet: wallet.clone(), id: Some(id), user: None, hash: RequestHash(number), command }
 }
 
 fn many_tags() -> Tags {
@@ -63,6 +64,7 @@ fn commands() -> Vec<Command> {
             kind,
             priority: None,
             expiry,
+            paid: None,
             note,
         }))
     };
@@ -70,7 +72,7 @@ fn commands() -> Vec<Command> {
     let authorize = |amount| {
         let (min, ttl, tags) = (None, None, Tags::new());
         Command::Authorize(Authorize {
-            amount: grains(amount),
+            worth: grains(amount).into(),
             min,
             ttl,
             overage: Overage::Debt,
@@ -78,8 +80,8 @@ fn commands() -> Vec<Command> {
         })
     };
     let capture = |number, amount, tags| {
-        let (hold, amount) = (hold(number), grains(amount));
-        Command::Capture { hold, amount, keep: false, strict: false, tags }
+        let (hold, worth) = (hold(number), grains(amount).into());
+        Command::Capture { hold, worth, keep: false, strict: false, tags }
     };
     let mut commands: Vec<_> = (0..14).map(|_| top_up(3, GrantKind::Paid)).collect();
     commands.push(authorize(40));
@@ -119,7 +121,7 @@ pub(crate) fn fill<J: Journal>(journal: J, second: bool) -> JournalWriter<J> {
             ..ask(live.id(), number, command)
         };
         let now = Timestamp::from_millis(1_000 + i64::try_from(number).expect("small"));
-        let executed = live.execute(&request, now, &Rules::default(), &mut logs[log]);
+        let executed = live.execute(&request, now, &Rules::default(), &NoPrices, &mut logs[log]);
         assert!(executed.expect("it fits").changed, "{request:?}");
         let sealed = logs[log].seal(Vec::new()).expect("it has a record");
         writer.append(&sealed.batch).expect("a sound disk");

@@ -2,6 +2,7 @@
 //! and wallets that leave memory.
 
 use super::{Account, World};
+use crate::model::asked::tariff::Tariff;
 use crate::model::told::{Answer, told};
 use purser::codec::record::Position;
 use purser::domain::Verdict;
@@ -163,6 +164,9 @@ impl World {
                 Some(index) => {
                     let shard = self.shard_of(index);
                     let account = &mut self.accounts[index];
+                    while let Some(rows) = account.live.some_pages(1).expect("it fits") {
+                        self.store.keeper.keep(&rows).expect("a file");
+                    }
                     let rows = account.live.snapshot(&self.rules).expect("it fits");
                     self.store.keeper.keep(&rows).expect("a file");
                     progress.afters.push((shard, account.batch));
@@ -243,7 +247,7 @@ pub(super) fn check_acknowledged(account: &mut Account, store: &Store, now: i64)
         let wallet = account.live.wallet().expect("it is open");
         let remembered = wallet.memory().get(request.id.as_ref().expect("it has one"));
         assert!(remembered.is_some(), "acknowledged and forgotten: {id}");
-        let verdict = Wallet::decide(Some(wallet), request, now, &Rules::default());
+        let verdict = Wallet::decide(Some(wallet), request, now, &Rules::default(), &Tariff);
         let Verdict::Answer(outcome) = verdict else {
             panic!("acknowledged and done again: {id}");
         };

@@ -6,6 +6,7 @@ mod keeping;
 use self::keeping::{Store, as_first};
 use crate::model::Model;
 use crate::model::asked::asked;
+use crate::model::asked::tariff::Tariff;
 use crate::model::asks::{Asker, Dice, opening, random};
 use crate::model::told::{Answer, figures, told};
 use purser::domain::command::{Command, Request};
@@ -234,7 +235,8 @@ impl World {
         let settle = account.live.settle_due(now, &self.rules, 1_000, &mut shard.filling);
         assert!(settle.expect("what is due fits"), "so few deadlines are settled at once");
         self.seen.recalled += self.store.tell(&mut account.live, &request);
-        let executed = account.live.execute(&request, now, &self.rules, &mut shard.filling);
+        let executed =
+            account.live.execute(&request, now, &self.rules, &Tariff, &mut shard.filling);
         let executed = executed.expect("what was judged fits");
         if shard.filling.next() != before {
             account.changed = Some(shard.filling.era());

@@ -31,6 +31,31 @@ const KIND: Arg = option(
         choice("allowance", "allowance"),
     ]),
 );
+const VARIANT: Arg = option("VARIANT", "variant", ArgKind::Text);
+const QTY: Arg =
+    Arg::new("qty", ArgKind::Block(&[text("unit"), text("quantity")])).after("QTY").multiple();
+const AT: Arg = option("AT", "at", ArgKind::Time);
+/// An amount that is known, or usage that is rated.
+const WORTH: Arg = Arg::new(
+    "worth",
+    ArgKind::OneOf(&[
+        AMOUNT,
+        Arg::new(
+            "usage",
+            ArgKind::Block(&[
+                Arg::new("rated", ArgKind::Flag).after("RATED"),
+                text("model").after("MODEL"),
+                VARIANT,
+                QTY,
+            ]),
+        ),
+    ]),
+);
+const PAID: Arg = Arg::new(
+    "paid",
+    ArgKind::Block(&[text("paid").after("PAID"), text("currency").after("CURRENCY")]),
+)
+.optional();
 const EXPIRY: Arg = Arg::new(
     "expiry",
     ArgKind::OneOf(&[
@@ -83,28 +108,43 @@ const fn read(
     command(Access::Read, name, arity, summary, args)
 }
 
+/// A command that asks the price book, no wallet.
+const fn prices(
+    name: &'static str,
+    arity: i32,
+    summary: &'static str,
+    args: &'static [Arg],
+) -> Command {
+    Command { wallet: None, ..read(name, arity, summary, args) }
+}
+
 /// By name. The arity counts what must be there by its place; `ID` and `CURRENCY` are asked for
 /// by name instead, in an error that says so.
-pub(super) static COMMANDS: [Command; 22] = [
+pub(super) static COMMANDS: [Command; 27] = [
     change(
         "authorize",
         -3,
         "Reserves money before the work that it pays",
-        &[WALLET, AMOUNT, ID, MIN, TTL, OVERAGE, TAG, SENT],
+        &[WALLET, WORTH, ID, MIN, TTL, OVERAGE, TAG, SENT],
     ),
     read("balance", -2, "Shows the money of a wallet", &[WALLET, SENT]),
     change(
         "capture",
         -4,
         "Settles what was used against a hold",
-        &[WALLET, HOLD, AMOUNT, ID, flag("KEEP", "keep"), flag("STRICT", "strict"), TAG, SENT],
+        &[WALLET, HOLD, WORTH, ID, flag("KEEP", "keep"), flag("STRICT", "strict"), TAG, SENT],
     ),
     change(
         "charge",
         -3,
         "Charges at once, or states usage that has happened",
-        &[WALLET, AMOUNT, ID, OVERAGE, TAG, SENT],
+        &[WALLET, WORTH, ID, OVERAGE, AT, TAG, SENT],
     ),
+    Command {
+        flags: &["readonly"],
+        categories: &["@read", "@slow"],
+        ..read("explain", -3, "Shows why an operation cost what it cost", &[WALLET, OP, SENT])
+    },
     change(
         "extend",
         -4,
@@ -139,6 +179,24 @@ pub(super) static COMMANDS: [Command; 22] = [
         )
     },
     read("op.get", -3, "Shows what became of an operation", &[WALLET, OP, SENT]),
+    prices(
+        "price",
+        -2,
+        "Shows what usage costs, line by line",
+        &[text("model"), VARIANT, QTY, option("WALLET", "wallet", ArgKind::Text), AT, SENT],
+    ),
+    prices("prices.get", -2, "Shows the rate card of a model", &[text("model"), SENT]),
+    prices(
+        "prices.list",
+        -1,
+        "Lists the models that have a price",
+        &[option("PREFIX", "prefix", ArgKind::Text), SENT],
+    ),
+    Command {
+        flags: &["admin"],
+        categories: &["@admin", "@slow"],
+        ..prices("prices.reload", -1, "Reads the price book again", &[SENT])
+    },
     change(
         "refund",
         -4,
@@ -156,6 +214,7 @@ pub(super) static COMMANDS: [Command; 22] = [
             KIND,
             option("PRIORITY", "priority", ArgKind::Integer),
             EXPIRY,
+            PAID,
             NOTE,
             SENT,
         ],

@@ -5,12 +5,13 @@ use super::v1::{
     ArchivedTermsV1, flag, grant_kind, kind, overage, status,
 };
 use super::v2::ArchivedRecordV2;
-use super::{EXTENDED, FRAME_HEAD, PLAIN, Position, Record, RecordError, Sums};
+use super::v3::ArchivedRecordV3;
+use super::{EXTENDED, FRAME_HEAD, PLAIN, PRICED, Position, Record, RecordError, Sums, price};
 use crate::domain::amount::Amount;
 use crate::domain::command::{GrantKind, OpenTerms, Overage, RequestHash, Terms};
 use crate::domain::event::{Event, EventKind, HoldPlaced};
 use crate::domain::grant::GrantTerms;
-use crate::domain::id::{Currency, Note, OpId, Plan, TagKey, TagValue, Tags, WalletId, Zone};
+use crate::domain::id::{Currency, Note, OpId, Plan, TagKey, TagValue, Tags, User, WalletId, Zone};
 use crate::domain::outcome::WalletStatus;
 use crate::domain::posting::{self, GrantNo, Posting, PostingKind, Postings};
 use crate::domain::time::Timestamp;
@@ -26,6 +27,7 @@ pub fn decode(bytes: &[u8]) -> Result<(Record, usize), RecordError> {
             let credit_limit = Amount::from_pico(extended.extension.credit_limit.to_native());
             record(&extended.core, credit_limit)?
         }
+        PRICED => priced(access::<ArchivedRecordV3<'_>>(body)?)?,
         version => return Err(RecordError::Version(version)),
     };
     Ok((record, length))
@@ -48,6 +50,7 @@ pub fn peek(bytes: &[u8]) -> Result<(Peeked<'_>, usize), RecordError> {
     let archived = match version {
         PLAIN => access::<ArchivedRecordV1<'_>>(body)?,
         EXTENDED => &access::<ArchivedRecordV2<'_>>(body)?.core,
+        PRICED => &access::<ArchivedRecordV3<'_>>(body)?.core,
         version => return Err(RecordError::Version(version)),
     };
     let at = Timestamp::from_millis(archived.at.to_native());
@@ -75,6 +78,25 @@ where
 /// A value that was read, or why not.
 type Decoded<T> = Result<T, RecordError>;
 
+/// A record with a price, or with what was paid.
+fn priced(archived: &ArchivedRecordV3<'_>) -> Decoded<Record> {
+    let extension = &archived.extension;
+    let credit_limit = Amount::from_pico(extension.credit_limit.to_native());
+    let mut record = record(&archived.core, credit_limit)?;
+    if let Some(archived_price) = extension.price.as_ref() {
+        let more = archived.core.more.as_ref();
+        let version = more.map_or(0, |more| more.0.price_version.to_native());
+        record.event.price = Some(Box::new(price::read_price(archived_price, version)?));
+    }
+    if let Some(archived_paid) = extension.paid.as_ref() {
+        let EventKind::ToppedUp { paid, .. } = &mut record.event.kind else {
+            return Err(RecordError::Impossible("payment"));
+        };
+        *paid = Some(Box::new(price::read_paid(archived_paid)?));
+    }
+    Ok(record)
+}
+
 fn record(archived: &ArchivedRecordV1<'_>, credit_limit: Amount) -> Decoded<Record> {
     let postings: Postings = archived.postings.iter().map(read_posting).collect::<Decoded<_>>()?;
     let fields = Fields { archived, more: archived.more.as_ref().map(|more| &*more.0) };
@@ -98,9 +120,11 @@ fn record(archived: &ArchivedRecordV1<'_>, credit_limit: Amount) -> Decoded<Reco
         event: Event {
             at: Timestamp::from_millis(archived.at.to_native()),
             op,
+            user: fields.user()?,
             request: RequestHash(archived.request.to_native()),
             kind: fields.event_kind(&postings)?,
             postings,
+            price: None,
         },
     })
 }
@@ -128,6 +152,7 @@ impl<'a> Fields<'_, 'a> {
             kind::TOPPED_UP => EventKind::ToppedUp {
                 amount: self.amount(),
                 grant: self.made()?.pop().ok_or(RecordError::Impossible("top-up"))?,
+                paid: None,
                 note: self.note()?,
             },
             kind::REVERSED => EventKind::Reversed {
@@ -218,6 +243,13 @@ impl<'a> Fields<'_, 'a> {
     fn note(&self) -> Decoded<Note> {
         let note = self.more.map_or("", |more| &more.note);
         Note::new(note.as_bytes()).ok_or(RecordError::Impossible("note"))
+    }
+
+    fn user(&self) -> Decoded<Option<User>> {
+        let user = self.more.map_or("", |more| &more.user);
+        let user = Some(user).filter(|user| !user.is_empty());
+        let user = user.map(|user| User::new(user.as_bytes())).transpose();
+        user.map_err(|_| RecordError::Impossible("user"))
     }
 
     fn tags(&self) -> Decoded<Tags> {

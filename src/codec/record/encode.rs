@@ -5,12 +5,13 @@ use super::v1::{
     status,
 };
 use super::v2::{ExtensionV2, RecordV2};
-use super::{EXTENDED, FRAME_HEAD, PLAIN, RecordError, RecordRef};
+use super::v3::{ExtensionV3, RecordV3};
+use super::{EXTENDED, FRAME_HEAD, PLAIN, PRICED, RecordError, RecordRef, price};
 use crate::domain::amount::Amount;
 use crate::domain::command::{GrantKind, Overage, Terms};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::grant::GrantTerms;
-use crate::domain::id::{Note, OpId, Plan, Tags};
+use crate::domain::id::{Note, OpId, Plan, Tags, User};
 use crate::domain::outcome::WalletStatus;
 use crate::domain::posting::PostingKind;
 use crate::domain::time::Timestamp;
@@ -21,7 +22,10 @@ pub fn encode(record: &RecordRef<'_>, out: &mut Vec<u8>) -> Result<usize, Record
     let start = out.len();
     out.extend_from_slice(&[0; FRAME_HEAD]);
     let event = record.event;
-    let fields = Fields::of(event);
+    let lists = price::Lists::of(event.price.as_deref());
+    let mut fields = Fields::of(event);
+    fields.more.user = event.user.as_ref().map_or("", User::as_str);
+    fields.more.price_version = event.price.as_ref().map_or(0, |price| price.version.number());
     let postings: SmallVec<[PostingV1; 8]> = event
         .postings
         .iter()
@@ -61,12 +65,18 @@ pub fn encode(record: &RecordRef<'_>, out: &mut Vec<u8>) -> Result<usize, Record
         more: fields.has_more().then_some(MoreBox(&fields.more)),
     };
     let buffer = std::mem::take(out);
-    let extension = ExtensionV2 { credit_limit: record.sums.credit_limit.pico() };
-    let (version, body) = if extension.is_empty() {
-        (PLAIN, rkyv::api::high::to_bytes_in::<_, rkyv::rancor::Error>(&archived, buffer))
-    } else {
-        let extended = RecordV2 { core: archived, extension: &extension };
+    let credit_limit = record.sums.credit_limit.pico();
+    let paid = price::paid_of(event);
+    let (version, body) = if event.price.is_some() || paid.is_some() {
+        let price = event.price.as_deref().map(|tag| price::price_of(tag, &lists));
+        let extension = ExtensionV3 { credit_limit, price, paid };
+        let priced = RecordV3 { core: archived, extension: &extension };
+        (PRICED, rkyv::api::high::to_bytes_in::<_, rkyv::rancor::Error>(&priced, buffer))
+    } else if credit_limit != 0 {
+        let extended = RecordV2 { core: archived, extension: &ExtensionV2 { credit_limit } };
         (EXTENDED, rkyv::api::high::to_bytes_in::<_, rkyv::rancor::Error>(&extended, buffer))
+    } else {
+        (PLAIN, rkyv::api::high::to_bytes_in::<_, rkyv::rancor::Error>(&archived, buffer))
     };
     *out = body.map_err(|_| RecordError::Impossible("size"))?;
     let length = out.len().saturating_sub(start);
@@ -76,13 +86,6 @@ pub fn encode(record: &RecordRef<'_>, out: &mut Vec<u8>) -> Result<usize, Record
         head.copy_from_slice(&[a, b, c, d, version]);
     }
     Ok(length)
-}
-
-impl ExtensionV2 {
-    /// Whether version 1 says it all.
-    const fn is_empty(&self) -> bool {
-        self.credit_limit == 0
-    }
 }
 
 const fn status_code(status: WalletStatus) -> u8 {
@@ -122,7 +125,7 @@ impl<'a> Fields<'a> {
             EventKind::Unfrozen => Self::new(kind::UNFROZEN),
             EventKind::Closing { force } => Self::new(kind::CLOSING).flag(*force, flag::FORCE),
             EventKind::Closed => Self::new(kind::CLOSED),
-            EventKind::ToppedUp { amount, grant, note } => {
+            EventKind::ToppedUp { amount, grant, note, .. } => {
                 let mut fields = Self::new(kind::TOPPED_UP).note(note).amount(*amount);
                 fields.made.push(grant);
                 fields

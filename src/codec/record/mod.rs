@@ -6,13 +6,15 @@
 //!
 //! On disk a record is a frame: length (u32, little-endian, of what follows), version (u8), body.
 //! The body of version 1 is an rkyv archive of `v1::RecordV1`, that of version 2 of
-//! `v2::RecordV2`, which adds what few records have: frozen, never changed again. A record that
-//! needs nothing of version 2 is written as version 1.
+//! `v2::RecordV2`, which adds a credit line, that of version 3 of `v3::RecordV3`, which adds prices:
+//! frozen, never changed again. A record is written as the lowest version that says it all.
 
 mod decode;
 mod encode;
+mod price;
 mod v1;
 mod v2;
+mod v3;
 
 pub use decode::{Peeked, decode, peek};
 pub use encode::encode;
@@ -30,8 +32,10 @@ pub const FRAME_HEAD: usize = 5;
 
 /// The version of records without a credit line.
 const PLAIN: u8 = 1;
-/// The version of records with more.
+/// The version of records with one.
 const EXTENDED: u8 = 2;
+/// The version of records with a price.
+const PRICED: u8 = 3;
 
 /// A place in the journal. The upper 8 bits name the log (one per shard), the lower 56 count within
 /// it from 1. Zero is no place.

@@ -1,9 +1,13 @@
 use super::*;
 use crate::domain::command::{GrantKind, OpenTerms, Overage, RequestHash, Terms};
-use crate::domain::event::{EventKind, HoldPlaced};
+use crate::domain::event::{EventKind, HoldPlaced, Paid};
 use crate::domain::grant::GrantTerms;
-use crate::domain::id::{Currency, Note, OpId, Plan, TagKey, TagValue, Zone};
+use crate::domain::id::{
+    Currency, Model, Note, OpId, Plan, TagKey, TagValue, Unit, User, Variant, Zone,
+};
 use crate::domain::posting::{GrantNo, Posting, PostingKind, Postings};
+use crate::domain::price_tag::{Counted, PriceTag};
+use crate::domain::rating::{CountWindow, Counter, PriceVersion};
 use crate::domain::time::Timestamp;
 use std::sync::Arc;
 
@@ -46,7 +50,7 @@ fn kinds() -> Vec<EventKind> {
         EventKind::Unfrozen,
         EventKind::Closing { force: true },
         EventKind::Closed,
-        EventKind::ToppedUp { amount, grant: grant(), note: note.clone() },
+        EventKind::ToppedUp { amount, grant: grant(), paid: None, note: note.clone() },
         EventKind::Reversed { target: op("topup-1"), amount, note: note.clone() },
         EventKind::Revoked { target: op("topup-1"), note: note.clone() },
         EventKind::Withdrawn { note: note.clone() },
@@ -85,9 +89,11 @@ fn record(kind: EventKind) -> Record {
         event: Event {
             at: Timestamp::from_millis(1_700_000_000_000),
             op: Some(op("op-1")),
+            user: None,
             request: RequestHash(0xfeed),
             kind,
             postings: if reserves { Postings::from_slice(&postings) } else { Postings::new() },
+            price: None,
         },
         sums: Sums {
             posted: Amount::from_pico(1),
@@ -178,4 +184,87 @@ fn positions_name_log_and_number() {
     let position = Position::new(63, 5).plus(2);
     assert_eq!((position.log(), position.number()), (63, 7));
     assert_eq!(position.to_string(), "63:7");
+}
+
+/// A price, with everything that a price can have.
+fn price() -> PriceTag {
+    let tokens = || Unit::new(b"input_tokens").unwrap();
+    let counter =
+        Counter { card: Model::new(b"gpt-*").unwrap(), unit: tokens(), window: CountWindow::Month };
+    PriceTag {
+        version: PriceVersion::of_number(0xfeed_beef),
+        model: Model::new(b"gpt-5").unwrap(),
+        variant: Some(Variant::new(b"batch").unwrap()),
+        quantities: vec![(tokens(), Amount::from_pico(1_000_000_000_000_000))],
+        amount: Amount::from_pico(1_500),
+        cost: Amount::from_pico(1_250),
+        plan: Some(Plan::new(b"pro").unwrap()),
+        counted: vec![Counted {
+            counter,
+            since: Timestamp::from_millis(1_600_000_000_000),
+            before: Amount::from_pico(3),
+            added: Amount::from_pico(4),
+        }],
+        used_at: Some(Timestamp::from_millis(1_699_999_999_999)),
+    }
+}
+
+/// Records as versions 2 and 3 write them.
+fn later_records() -> (Vec<Record>, Vec<Record>) {
+    let credit_limit = Amount::from_pico(1 << 100);
+    let with_credit = kinds().into_iter().map(|kind| {
+        let mut record = record(kind);
+        record.sums.credit_limit = credit_limit;
+        record
+    });
+    let priced = kinds().into_iter().map(|kind| {
+        let mut record = record(kind);
+        record.sums.credit_limit = credit_limit;
+        record.event.user = User::new(b"app").ok();
+        record.event.price = Some(Box::new(price()));
+        if let EventKind::ToppedUp { paid, .. } = &mut record.event.kind {
+            let currency = Currency::new(b"EUR").unwrap();
+            *paid = Some(Box::new(Paid { amount: Amount::from_pico(9), currency }));
+            record.event.price = None;
+        }
+        record
+    });
+    (with_credit.collect(), priced.collect())
+}
+
+#[test]
+fn prices_payments_and_users_survive_their_bytes() {
+    let (_, priced) = later_records();
+    for record in priced {
+        assert_eq!(decode(&bytes_of(&record)).unwrap().0, record);
+        let plain = Record {
+            event: Event { user: None, price: None, ..record.event.clone() },
+            ..record.clone()
+        };
+        assert!(bytes_of(&plain).len() < bytes_of(&record).len() || record.event.price.is_none());
+    }
+    // A user alone needs no new version.
+    let mut with_user = record(EventKind::Unfrozen);
+    with_user.event.user = User::new(b"app").ok();
+    let bytes = bytes_of(&with_user);
+    assert_eq!((bytes[4], decode(&bytes).unwrap().0), (PLAIN, with_user));
+}
+
+/// Versions 2 and 3 are frozen likewise.
+#[test]
+fn later_versions_are_readable_for_ever() {
+    let (with_credit, priced) = later_records();
+    let golden: [(&[u8], Vec<Record>); 2] =
+        [(include_bytes!("golden_v2.bin"), with_credit), (include_bytes!("golden_v3.bin"), priced)];
+    for (golden, records) in golden {
+        let mut rest = golden;
+        for record in &records {
+            let (read, length) = decode(rest).unwrap();
+            assert_eq!(read, *record);
+            rest = &rest[length..];
+        }
+        assert!(rest.is_empty());
+        let written: Vec<u8> = records.iter().flat_map(bytes_of).collect();
+        assert_eq!(written, golden, "a version must not change: add another");
+    }
 }

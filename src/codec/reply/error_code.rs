@@ -51,6 +51,10 @@ codes! {
     TooMany = "TOOMANY",
     /// Older than the dedup window.
     TooLate = "TOOLATE",
+    /// The price book does not know it.
+    NoPrice = "NOPRICE",
+    /// A rate card in another currency than the wallet's.
+    Currency = "CURRENCY",
     /// A bounded queue is full.
     Busy = "BUSY",
     /// The store failed.

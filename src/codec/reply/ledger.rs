@@ -1,8 +1,9 @@
 //! Rows of a ledger, as reply frames.
 
+use super::price::write_quantities;
 use super::{Fields, write_tags};
 use crate::codec::resp::Writer;
-use crate::domain::id::OpId;
+use crate::domain::id::{OpId, User};
 use crate::domain::ledger::LedgerRow;
 
 /// Writes one row. Like a receipt it ends with what only some rows have.
@@ -19,14 +20,21 @@ pub(super) fn write_row(row: &LedgerRow, writer: &mut Writer<'_>) {
     fields.amount("debt", row.debt);
     let mut rest = Fields::new();
     rest.text("note", row.note.as_str());
-    // There are no users yet.
-    rest.text("user", "");
+    rest.text("user", row.user.as_ref().map_or("", User::as_str));
     if !row.uncovered.is_zero() {
         rest.amount("uncovered", row.uncovered);
     }
     rest.flag("over", row.over);
     rest.flag("late", row.late);
-    fields.write_before(rest.0.len().saturating_add(2), writer);
+    if let Some(price) = &row.price {
+        rest.price(price);
+    }
+    if let Some(paid) = &row.paid {
+        rest.amount("paid", paid.amount);
+        rest.text("paid_currency", paid.currency.as_str());
+    }
+    let maps = 2_usize.saturating_add(usize::from(row.price.is_some()));
+    fields.write_before(rest.0.len().saturating_add(maps), writer);
     writer.text("entries");
     writer.array_header(row.entries.len());
     for (account, amount) in &row.entries {
@@ -37,6 +45,9 @@ pub(super) fn write_row(row: &LedgerRow, writer: &mut Writer<'_>) {
     }
     write_tags(&row.tags, writer);
     rest.write_on(writer);
+    if let Some(price) = &row.price {
+        write_quantities(&price.quantities, writer);
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 use super::*;
 use crate::codec::resp::Proto;
 use crate::domain::command::{GrantKind, Overage, Terms};
-use crate::domain::id::{Currency, OpId, Plan, TagKey, TagValue, Zone};
+use crate::domain::id::{Currency, Model, OpId, Plan, TagKey, TagValue, Zone};
+use crate::domain::rating::PriceVersion;
 
 fn written(outcome: &Outcome, proto: Proto) -> String {
     let mut out = Vec::new();
@@ -87,11 +88,11 @@ fn receipts_show_only_what_applies() {
             uncovered: amount("3"),
             over: true,
             late: true,
-            price_version: Some(7),
+            price_version: Some(PriceVersion::of_number(7)),
             ..receipt(ReceiptStatus::Captured)
         }),
         "%10 'status' 'captured' 'available' '24.6' 'held' '5.4' 'captured' '0' 'debt' '1' \
-         'repaid' '2' 'uncovered' '3' 'over' :1 'late' :1 'price_version' :7",
+         'repaid' '2' 'uncovered' '3' 'over' :1 'late' :1 'price_version' '0000000000000007'",
     );
 }
 
@@ -183,6 +184,7 @@ fn views_of_holds_and_operations() {
         grants: vec![(op("t1"), amount("5"))],
         credit: amount("0.4"),
         overage: Overage::Debt,
+        pin: None,
         tags: vec![(TagKey::new(b"user").unwrap(), TagValue::new(b"7").unwrap())],
         created_at: AT,
         expires_at: AT.after(crate::domain::time::Span::from_millis(1)),
@@ -226,6 +228,19 @@ fn refusals_are_a_code_details_and_a_sentence() {
         (Refusal::TooMany(TooMany::Holds { max: 9 }), "-TOOMANY max=9 the wallet"),
         (Refusal::TooMany(TooMany::Grants { max: 9 }), "-TOOMANY max=9 the wallet"),
         (Refusal::TooLate, "-TOOLATE SENT"),
+        (Refusal::UsedTooLate, "-TOOLATE AT is older than late_window_ms"),
+        (Refusal::Range(OutOfRange::UsedInTheFuture), "-RANGE AT is in the future"),
+        (Refusal::Range(OutOfRange::Price), "-RANGE the price"),
+        (Refusal::ModelMissing, "-ERR the hold was not rated and names no model"),
+        (Refusal::no_price(model(), None), "-NOPRICE model=gpt-5 unit= no rate card"),
+        (
+            Refusal::no_price(model(), Unit::new(b"images").ok()),
+            "-NOPRICE model=gpt-5 unit=images its rate card",
+        ),
+        (
+            Refusal::Currency(Box::new(Currency::new(b"EUR").unwrap())),
+            "-CURRENCY card=EUR the model",
+        ),
         (Refusal::Busy, "-BUSY too many"),
         (Refusal::Unavailable, "-UNAVAILABLE the store failed; the outcome is unknown"),
         (Refusal::Loading, "-LOADING purser is loading its journal in memory"),
@@ -233,6 +248,10 @@ fn refusals_are_a_code_details_and_a_sentence() {
         let line = written(&Outcome::Refused(refusal), Proto::Resp2);
         assert!(line.starts_with(start), "{line}");
     }
+}
+
+fn model() -> Model {
+    Model::new(b"gpt-5").unwrap()
 }
 
 #[test]

@@ -48,6 +48,12 @@ impl RequestError {
         Self { code: ErrorCode::TooMany, text: text.into() }
     }
 
+    /// More units than an operation may have.
+    pub(super) fn too_many_units(max: usize) -> Self {
+        let text = format!("max={max} an operation has at most {max} units; send fewer");
+        Self { code: ErrorCode::TooMany, text: text.into() }
+    }
+
     /// `name` is no name for what `what` says.
     pub(super) fn name(what: &str, error: IdError) -> Self {
         Self::malformed(format!("invalid {what}: {error}"))

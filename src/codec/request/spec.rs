@@ -7,11 +7,16 @@ pub(super) enum Verb {
     Balance,
     Capture,
     Charge,
+    Explain,
     Extend,
     HoldGet,
     HoldList,
     Ledger,
     OpGet,
+    Price,
+    PricesGet,
+    PricesList,
+    PricesReload,
     Refund,
     TopUp,
     Reverse,
@@ -27,6 +32,13 @@ pub(super) enum Verb {
     Withdraw,
 }
 
+impl Verb {
+    /// Whether it asks for prices.
+    pub(super) const fn is_about_prices(self) -> bool {
+        matches!(self, Self::Price | Self::PricesGet | Self::PricesList | Self::PricesReload)
+    }
+}
+
 /// An argument that is told by its place, after the wallet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Positional {
@@ -38,6 +50,8 @@ pub(super) enum Positional {
     Amount,
     /// An amount, zero included.
     AmountOrZero,
+    /// An amount, zero included, or `RATED` for one that the price book knows.
+    AmountOrRated,
 }
 
 macro_rules! options {
@@ -65,6 +79,7 @@ macro_rules! options {
 options! {
     After = "AFTER",
     Amount = "AMOUNT",
+    At = "AT",
     Before = "BEFORE",
     Count = "COUNT",
     CreditLimit = "CREDITLIMIT",
@@ -81,16 +96,22 @@ options! {
     RowKind = "KIND",
     Match = "MATCH",
     Min = "MIN",
+    Model = "MODEL",
     Note = "NOTE",
     Overage = "OVERAGE",
+    Paid = "PAID",
     Plan = "PLAN",
+    Prefix = "PREFIX",
     Priority = "PRIORITY",
+    Qty = "QTY",
     Sent = "SENT",
     Strict = "STRICT",
     Tag = "TAG",
     To = "TO",
     Ttl = "TTL",
     Tz = "TZ",
+    Variant = "VARIANT",
+    Wallet = "WALLET",
 }
 
 /// What one command takes. Every one also takes `SENT`.
@@ -99,7 +120,8 @@ pub(super) struct Spec {
     pub(super) verb: Verb,
     /// In upper case.
     pub(super) name: &'static str,
-    /// What follows the wallet; `WALLET.SCAN` alone has a cursor in the wallet's place.
+    /// What follows the wallet, in whose place `WALLET.SCAN` has a cursor, `PRICE` and `PRICES.GET`
+    /// a model, and the others of `PRICES` nothing.
     pub(super) positionals: &'static [Positional],
     pub(super) options: &'static [Opt],
     /// The option that must be there.
@@ -110,6 +132,19 @@ impl Spec {
     /// The command of this name, in any case.
     pub(super) fn named(name: &[u8]) -> Option<&'static Self> {
         SPECS.iter().find(|spec| spec.name.as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// How many arguments say whom or what the command asks.
+    pub(super) const fn subjects(&self) -> usize {
+        match self.verb {
+            Verb::PricesList | Verb::PricesReload => 0,
+            _ => 1,
+        }
+    }
+
+    /// Whether the command takes an option only together with `RATED`.
+    pub(super) fn is_for_usage(&self, option: Opt) -> bool {
+        self.verb != Verb::Price && matches!(option, Opt::At | Opt::Model | Opt::Qty | Opt::Variant)
     }
 
     /// The option of this keyword, in any case, if the command takes it.
@@ -132,21 +167,45 @@ const fn spec(
 const ID: Option<Opt> = Some(Opt::Id);
 
 /// The commands of the engine, the busiest first.
-pub(super) static SPECS: [Spec; 22] = {
+pub(super) static SPECS: [Spec; 27] = {
     use Opt::{
-        After, Amount, Before, Count, CreditLimit, Currency, DebtLimit, Expires, Force, From, Hold,
-        Id, Keep, Kind, Match, Min, Note, Overage, Plan, Priority, RowKind, Strict, Tag, To, Ttl,
-        Tz,
+        After, Amount, At, Before, Count, CreditLimit, Currency, DebtLimit, Expires, Force, From,
+        Hold, Id, Keep, Kind, Match, Min, Model, Note, Overage, Paid, Plan, Prefix, Priority, Qty,
+        RowKind, Strict, Tag, To, Ttl, Tz, Variant, Wallet,
     };
     use Positional as P;
     [
-        spec(Verb::Authorize, "AUTHORIZE", &[P::AmountOrZero], &[Id, Min, Ttl, Overage, Tag], ID),
-        spec(Verb::Capture, "CAPTURE", &[P::Hold, P::AmountOrZero], &[Id, Keep, Strict, Tag], ID),
+        spec(
+            Verb::Authorize,
+            "AUTHORIZE",
+            &[P::AmountOrRated],
+            &[Id, Min, Ttl, Overage, Tag, Model, Variant, Qty],
+            ID,
+        ),
+        spec(
+            Verb::Capture,
+            "CAPTURE",
+            &[P::Hold, P::AmountOrRated],
+            &[Id, Keep, Strict, Tag, Model, Variant, Qty],
+            ID,
+        ),
         spec(Verb::Balance, "BALANCE", &[], &[], None),
-        spec(Verb::Charge, "CHARGE", &[P::AmountOrZero], &[Id, Overage, Tag], ID),
+        spec(
+            Verb::Charge,
+            "CHARGE",
+            &[P::AmountOrRated],
+            &[Id, Overage, Tag, Model, Variant, Qty, At],
+            ID,
+        ),
         spec(Verb::Void, "VOID", &[P::Hold], &[Id, Note], None),
         spec(Verb::Extend, "EXTEND", &[P::Hold, P::AmountOrZero], &[Id, Min, Ttl], ID),
-        spec(Verb::TopUp, "TOPUP", &[P::Amount], &[Id, Kind, Priority, Expires, Ttl, Note], ID),
+        spec(
+            Verb::TopUp,
+            "TOPUP",
+            &[P::Amount],
+            &[Id, Kind, Priority, Expires, Ttl, Paid, Currency, Note],
+            ID,
+        ),
         spec(Verb::Refund, "REFUND", &[P::Op, P::Amount], &[Id, Note], ID),
         spec(Verb::HoldGet, "HOLD.GET", &[P::Hold], &[], None),
         spec(Verb::HoldList, "HOLD.LIST", &[], &[After, Count], None),
@@ -168,6 +227,11 @@ pub(super) static SPECS: [Spec; 22] = {
         spec(Verb::Unfreeze, "WALLET.UNFREEZE", &[], &[], None),
         spec(Verb::Close, "WALLET.CLOSE", &[], &[Force], None),
         spec(Verb::Scan, "WALLET.SCAN", &[], &[Match, Count], None),
+        spec(Verb::Explain, "EXPLAIN", &[P::Op], &[], None),
+        spec(Verb::Price, "PRICE", &[], &[Variant, Qty, Wallet, At], Some(Qty)),
+        spec(Verb::PricesGet, "PRICES.GET", &[], &[], None),
+        spec(Verb::PricesList, "PRICES.LIST", &[], &[Prefix], None),
+        spec(Verb::PricesReload, "PRICES.RELOAD", &[], &[], None),
     ]
 };
 

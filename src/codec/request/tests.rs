@@ -6,6 +6,8 @@ use super::*;
 use crate::codec::reply::ErrorCode;
 use crate::codec::resp::{Limits, Parsed as Frame, Parser, Proto, Writer, write_request};
 use crate::domain::command::RequestHash;
+use crate::domain::id::{Currency, Note, Plan};
+use crate::domain::time::Span;
 
 fn parse_args(args: &[impl AsRef<[u8]>]) -> Result<Parsed, RequestError> {
     let mut bytes = Vec::new();
@@ -57,7 +59,7 @@ fn note(text: &str) -> Note {
 #[test]
 fn spends_are_understood() {
     let authorize = Authorize {
-        amount: amount("2.5"),
+        worth: amount("2.5").into(),
         min: Some(amount("1")),
         ttl: Some(Span::from_millis(60_000)),
         overage: Overage::Cap,
@@ -72,7 +74,7 @@ fn spends_are_understood() {
         (
             "AUTHORIZE w 0 ID h1",
             Command::Authorize(Authorize {
-                amount: Amount::ZERO,
+                worth: Amount::ZERO.into(),
                 min: None,
                 ttl: None,
                 overage: Overage::Debt,
@@ -92,7 +94,7 @@ fn spends_are_understood() {
             "CAPTURE w h1 3 STRICT ID c KEEP",
             Command::Capture {
                 hold: hold.clone(),
-                amount: amount("3"),
+                worth: amount("3").into(),
                 keep: true,
                 strict: true,
                 tags: vec![],
@@ -100,7 +102,12 @@ fn spends_are_understood() {
         ),
         (
             "CHARGE w 3 ID c",
-            Command::Charge { amount: amount("3"), overage: Overage::Reject, tags: vec![] },
+            Command::Charge {
+                worth: amount("3").into(),
+                overage: Overage::Reject,
+                used_at: None,
+                tags: vec![],
+            },
         ),
         ("VOID w h1", Command::Void { hold: hold.clone(), note: Note::default() }),
         ("VOID w @auto NOTE n ID v", Command::Void { hold: op("@auto"), note: note("n") }),
@@ -123,6 +130,7 @@ fn money_in_and_out_is_understood() {
                 kind: GrantKind::Paid,
                 priority: None,
                 expiry: Expiry::Never,
+                paid: None,
                 note: Note::default(),
             })),
         ),
@@ -133,6 +141,7 @@ fn money_in_and_out_is_understood() {
                 kind: GrantKind::Promo,
                 priority: Some(u16::MAX),
                 expiry: Expiry::At(Timestamp::MAX),
+                paid: None,
                 note: note("n"),
             })),
         ),
@@ -143,6 +152,7 @@ fn money_in_and_out_is_understood() {
                 kind: GrantKind::Paid,
                 priority: None,
                 expiry: Expiry::In(Span::TTL_MAX),
+                paid: None,
                 note: Note::default(),
             })),
         ),

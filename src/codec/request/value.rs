@@ -9,9 +9,10 @@ use super::ledger;
 use super::spec::{Opt, Positional};
 use crate::domain::amount::Amount;
 use crate::domain::command::{GrantKind, Overage, RequestHash};
-use crate::domain::id::{Currency, Note, OpId, Plan, Tags, Zone};
+use crate::domain::id::{Currency, Model, Note, OpId, Plan, Tags, Unit, Variant, WalletId, Zone};
 use crate::domain::ledger::RowKind;
 use crate::domain::time::{Span, Timestamp};
+use crate::domain::usage::Quantity;
 
 /// The value of an argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,11 @@ pub(super) enum Value<'a> {
     Kind(GrantKind),
     RowKinds(&'static [RowKind]),
     Overage(Overage),
+    Model(Model),
+    Variant(Variant),
+    Wallet(WalletId),
+    /// `RATED` in the place of an amount.
+    Rated,
     Bytes(&'a [u8]),
 }
 
@@ -41,7 +47,8 @@ pub(super) fn positional(kind: Positional, raw: &[u8]) -> Result<Value<'static>,
         Positional::Hold => named("hold", raw),
         Positional::Op => named("op", raw),
         Positional::Amount => positive("amount", raw),
-        Positional::AmountOrZero => amount("amount", raw),
+        Positional::AmountOrRated if raw.eq_ignore_ascii_case(b"rated") => Ok(Value::Rated),
+        Positional::AmountOrZero | Positional::AmountOrRated => amount("amount", raw),
     }
 }
 
@@ -56,7 +63,7 @@ pub(super) fn option<'a>(
         Opt::Force | Opt::Keep | Opt::Strict => Ok(Value::Flag),
         Opt::DebtLimit if raw.eq_ignore_ascii_case(b"none") => Ok(Value::NoAmount),
         Opt::Min | Opt::CreditLimit | Opt::DebtLimit => amount(what, raw),
-        Opt::Amount => positive(what, raw),
+        Opt::Amount | Opt::Paid => positive(what, raw),
         Opt::Count | Opt::Before => integer(what, raw).map(Value::Integer),
         Opt::Priority => {
             let priority = integer(what, raw)?;
@@ -65,7 +72,7 @@ pub(super) fn option<'a>(
             }
             Ok(Value::Integer(priority))
         }
-        Opt::Expires | Opt::From | Opt::Sent | Opt::To => {
+        Opt::At | Opt::Expires | Opt::From | Opt::Sent | Opt::To => {
             let time = Timestamp::from_millis(integer(what, raw)?);
             if time < Timestamp::default() || time > Timestamp::MAX {
                 let text = format!("{what} must be Unix milliseconds of the years 1970 to 9999");
@@ -91,7 +98,14 @@ pub(super) fn option<'a>(
         Opt::Kind => kind(raw).map(Value::Kind),
         Opt::RowKind => ledger::kinds(raw).map(Value::RowKinds),
         Opt::Overage => overage(raw).map(Value::Overage),
-        Opt::Match | Opt::Tag => Ok(Value::Bytes(raw)),
+        Opt::Model => Model::new(raw).map(Value::Model).map_err(|e| RequestError::name(what, e)),
+        Opt::Variant => {
+            Variant::new(raw).map(Value::Variant).map_err(|e| RequestError::name(what, e))
+        }
+        Opt::Wallet => {
+            WalletId::new(raw).map(Value::Wallet).map_err(|e| RequestError::name(what, e))
+        }
+        Opt::Match | Opt::Prefix | Opt::Qty | Opt::Tag => Ok(Value::Bytes(raw)),
     }
 }
 
@@ -188,7 +202,7 @@ pub(crate) const fn overage_word(overage: Overage) -> &'static str {
 /// - `a`, 128 bits: an amount in 10^-12; `i`, 64 bits: an integer. Everything is little-endian.
 ///
 /// In this order: the command, its positional arguments without the wallet, its options by
-/// keyword, each with its value; `TAG` once for each tag, by key.
+/// keyword, each with its value; `TAG` once for each tag, by key, and `QTY` for each unit.
 #[derive(Debug)]
 pub(super) struct Form(SmallVec<[u8; 512]>);
 
@@ -209,6 +223,14 @@ impl Form {
             self.item(b'w', Opt::Tag.keyword().as_bytes());
             self.item(b't', key.as_str().as_bytes());
             self.item(b't', value.as_str().as_bytes());
+        }
+    }
+
+    pub(super) fn quantities(&mut self, quantities: &[(Unit, Quantity)]) {
+        for (unit, quantity) in quantities {
+            self.item(b'w', Opt::Qty.keyword().as_bytes());
+            self.item(b't', unit.as_str().as_bytes());
+            self.value(&Value::Amount(*quantity));
         }
     }
 
@@ -235,6 +257,10 @@ impl Form {
                 }
             }
             Value::Overage(overage) => self.item(b'w', overage_word(*overage).as_bytes()),
+            Value::Rated => self.item(b'w', b"RATED"),
+            Value::Model(model) => self.item(b't', model.as_str().as_bytes()),
+            Value::Variant(variant) => self.item(b't', variant.as_str().as_bytes()),
+            Value::Wallet(wallet) => self.item(b't', wallet.as_str().as_bytes()),
             Value::Bytes(bytes) => self.item(b't', bytes),
         }
     }

@@ -3,16 +3,17 @@
 //! A snapshot is a *core* (all but the holds) and the open holds: in the core while they are few,
 //! else on *pages* of neighbouring numbers, so that of a wallet with very many holds only what
 //! changed is written. Each has a body, an rkyv archive of the types in `v1` (frozen, never changed
-//! again), behind a head; little-endian:
+//! again) or, where prices are concerned, in `v2`, behind a head; little-endian:
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
-//! | 0 | 1 | version: 1 |
+//! | 0 | 1 | version: 1 or 2 |
 //! | 1 | 3 | zero |
 //! | 4 | 4 | CRC-32 of the body, then of the bytes before this field |
 //! | 8 | … | body |
 
 mod v1;
+mod v2;
 
 use crate::codec::record::Position;
 use crate::domain::Corrupt;
@@ -21,10 +22,15 @@ use crate::domain::id::WalletId;
 use crate::domain::parts::Core;
 use crate::domain::time::Timestamp;
 use crate::domain::wallet::Wallet;
+use rkyv::api::high::to_bytes_in;
 use rkyv::rancor;
 use v1::{CoreV1, PageV1};
+use v2::{CoreV2, PageV2};
 
-const VERSION: u8 = 1;
+/// The version of what knows no prices.
+const PLAIN: u8 = 1;
+/// The version of what does.
+const PRICED: u8 = 2;
 const HEAD: usize = 8;
 
 /// A wallet without what lies on pages.
@@ -92,23 +98,36 @@ pub enum SnapshotError {
 
 /// Writes a core, with the holds that belong to it.
 pub fn encode(snapshot: &Snapshot) -> Result<Vec<u8>, SnapshotError> {
+    if v2::is_needed(&snapshot.core, &snapshot.holds) {
+        let archived = CoreV2::of(snapshot);
+        return framed(PRICED, |out| to_bytes_in::<_, rancor::Error>(&archived, out));
+    }
     let archived = CoreV1::of(snapshot);
-    framed(|out| rkyv::api::high::to_bytes_in::<_, rancor::Error>(&archived, out))
+    framed(PLAIN, |out| to_bytes_in::<_, rancor::Error>(&archived, out))
 }
 
 /// Writes the holds of a page.
 pub fn encode_page<'h>(
     wallet: &WalletId,
     page: HoldPage,
-    holds: impl Iterator<Item = &'h Hold>,
+    holds: impl Iterator<Item = &'h Hold> + Clone,
 ) -> Result<Vec<u8>, SnapshotError> {
+    if holds.clone().any(|hold| hold.pin.is_some()) {
+        let archived = PageV2::of(wallet, page, holds);
+        return framed(PRICED, |out| to_bytes_in::<_, rancor::Error>(&archived, out));
+    }
     let archived = PageV1::of(wallet, page, holds);
-    framed(|out| rkyv::api::high::to_bytes_in::<_, rancor::Error>(&archived, out))
+    framed(PLAIN, |out| to_bytes_in::<_, rancor::Error>(&archived, out))
 }
 
 /// Reads a core.
 pub fn decode(bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
-    let read = rkyv::from_bytes::<CoreV1, rancor::Error>(body(bytes)?);
+    let (version, body) = body(bytes)?;
+    if version == PRICED {
+        let read = rkyv::from_bytes::<CoreV2, rancor::Error>(body);
+        return read.map_err(|_| SnapshotError::Damaged)?.read();
+    }
+    let read = rkyv::from_bytes::<CoreV1, rancor::Error>(body);
     read.map_err(|_| SnapshotError::Damaged)?.read()
 }
 
@@ -118,15 +137,21 @@ pub fn decode_page(
     page: HoldPage,
     bytes: &[u8],
 ) -> Result<Vec<Hold>, SnapshotError> {
-    let read = rkyv::from_bytes::<PageV1, rancor::Error>(body(bytes)?);
+    let (version, body) = body(bytes)?;
+    if version == PRICED {
+        let read = rkyv::from_bytes::<PageV2, rancor::Error>(body);
+        return read.map_err(|_| SnapshotError::Damaged)?.read(wallet, page);
+    }
+    let read = rkyv::from_bytes::<PageV1, rancor::Error>(body);
     read.map_err(|_| SnapshotError::Damaged)?.read(wallet, page)
 }
 
 /// A body behind its head.
 fn framed(
+    version: u8,
     write: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, rancor::Error>,
 ) -> Result<Vec<u8>, SnapshotError> {
-    let head = [VERSION, 0, 0, 0, 0, 0, 0, 0];
+    let head = [version, 0, 0, 0, 0, 0, 0, 0];
     let mut bytes = write(head.to_vec()).map_err(|_| SnapshotError::Impossible("size"))?;
     let crc = checksum(&bytes).ok_or(SnapshotError::Damaged)?.to_le_bytes();
     if let Some(place) = bytes.get_mut(4..HEAD) {
@@ -135,17 +160,17 @@ fn framed(
     Ok(bytes)
 }
 
-/// The body of a sound snapshot.
-fn body(bytes: &[u8]) -> Result<&[u8], SnapshotError> {
+/// The version and the body of a sound snapshot.
+fn body(bytes: &[u8]) -> Result<(u8, &[u8]), SnapshotError> {
     let (head, body) = bytes.split_first_chunk::<HEAD>().ok_or(SnapshotError::Damaged)?;
     let [version, _, _, _, crc @ ..] = head;
     if checksum(bytes) != Some(u32::from_le_bytes(*crc)) {
         return Err(SnapshotError::Damaged);
     }
-    if *version != VERSION {
+    if ![PLAIN, PRICED].contains(version) {
         return Err(SnapshotError::Version(*version));
     }
-    Ok(body)
+    Ok((*version, body))
 }
 
 fn checksum(bytes: &[u8]) -> Option<u32> {

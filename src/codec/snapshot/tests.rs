@@ -3,10 +3,13 @@
 use super::*;
 use crate::domain::amount::Amount;
 use crate::domain::command::{GrantKind, OpenTerms, Overage, Terms};
+use crate::domain::counters::Count;
 use crate::domain::grant::{Grant, GrantTerms};
 use crate::domain::hold::{HoldNo, Slice};
-use crate::domain::id::{Currency, OpId, Plan, TagKey, TagValue, Zone};
+use crate::domain::id::{Currency, Model, OpId, Plan, TagKey, TagValue, Unit, Variant, Zone};
 use crate::domain::posting::GrantNo;
+use crate::domain::price_tag::PricePin;
+use crate::domain::rating::{CountWindow, Counter, PriceVersion};
 use crate::domain::time::Timestamp;
 use crate::domain::wallet::Status;
 use std::sync::Arc;
@@ -20,6 +23,7 @@ fn hold(number: u64, credit: i128) -> Hold {
         expires_at: Timestamp::from_millis(2_000),
         overage: Overage::Cap,
         tags: vec![(TagKey::new(b"model").unwrap(), TagValue::new(b"m-1").unwrap())],
+        pin: None,
         amount: Amount::from_pico(9),
         captured: Amount::from_pico(2),
         slices: [Slice { grant, amount: Amount::from_pico(7) }].into_iter().collect(),
@@ -64,6 +68,7 @@ fn snapshot() -> Snapshot {
             }],
             next_grant: 4,
             debt: Amount::ZERO,
+            counts: vec![],
         },
         holds: vec![hold(30, 0), hold(31, 5)],
         paged: 0,
@@ -129,4 +134,41 @@ fn the_first_format_is_read_for_ever() {
     let golden = include_bytes!("golden_v1.bin");
     assert_eq!(decode(golden).unwrap(), snapshot());
     assert_eq!(encode(&snapshot()).unwrap(), golden, "version 1 must not change: add a version 2");
+}
+
+/// A wallet with prices: a running quantity, and a hold that pins what rates its captures.
+fn priced() -> Snapshot {
+    let mut snapshot = snapshot();
+    let counter = Counter {
+        card: Model::new(b"gpt-*").unwrap(),
+        unit: Unit::new(b"input_tokens").unwrap(),
+        window: CountWindow::Day,
+    };
+    let since = Timestamp::from_millis(1_000);
+    snapshot.core.counts = vec![Count { counter, since, quantity: Amount::from_pico(12) }];
+    snapshot.holds[1].pin = Some(Box::new(PricePin {
+        version: PriceVersion::of_number(0xfeed),
+        model: Model::new(b"gpt-5").unwrap(),
+        variant: Some(Variant::new(b"batch").unwrap()),
+    }));
+    snapshot
+}
+
+#[test]
+fn prices_are_kept_with_the_wallet() {
+    let read = decode(&encode(&priced()).unwrap()).unwrap();
+    assert_eq!(read, priced());
+    let wallet = read.restore(Vec::new()).unwrap();
+    let Snapshot { wallet: id, last, deadline, holds, .. } = priced();
+    assert_eq!(Snapshot::of(&id, &wallet, last, deadline, false), priced());
+    let bytes = encode_page(&id, HoldPage(0), holds.iter()).unwrap();
+    assert_eq!(decode_page(&id, HoldPage(0), &bytes).unwrap(), holds);
+}
+
+/// The second format is frozen likewise.
+#[test]
+fn the_second_format_is_read_for_ever() {
+    let golden = include_bytes!("golden_v2.bin");
+    assert_eq!(decode(golden).unwrap(), priced());
+    assert_eq!(encode(&priced()).unwrap(), golden, "version 2 must not change: add another");
 }

@@ -140,6 +140,7 @@ impl CoreV1 {
             grants: self.grants.into_iter().map(GrantV1::read).collect::<Read<_>>()?,
             next_grant: self.next_grant,
             debt: Amount::from_pico(self.debt),
+            counts: Vec::new(),
         };
         Ok(Snapshot {
             wallet: WalletId::new(self.wallet.as_bytes()).map_err(impossible("wallet id"))?,
@@ -276,6 +277,7 @@ impl HoldV1 {
                 _ => return Err(SnapshotError::Impossible("overage")),
             },
             tags: self.tags.into_iter().map(tag).collect::<Read<_>>()?,
+            pin: None,
             amount: Amount::from_pico(self.amount),
             captured: Amount::from_pico(self.captured),
             slices: self.slices.into_iter().map(slice).collect(),

@@ -43,10 +43,12 @@ pub(in crate::domain) fn next_due(wallet: &Wallet, now: Timestamp, rules: &Rules
     Some(Event {
         at: at.max(wallet.time),
         op: None,
+        user: None,
         request: RequestHash::default(),
         kind,
         // Releasing money cannot leave any range: it only moves what is there.
         postings: postings.ok()?,
+        price: None,
     })
 }
 

@@ -45,8 +45,10 @@ pub(super) fn top_up(
     }
     draft.post_plain(PostingKind::FundDebt, repaid)?;
     draft.post(PostingKind::Fund, grant.number, asked.amount.less(repaid))?;
-    let kind = EventKind::ToppedUp { amount: asked.amount, grant, note: asked.note.clone() };
-    Ok(Decided::Change { kind, postings: draft.finish()? })
+    let paid = asked.paid.clone().map(Box::new);
+    let note = asked.note.clone();
+    let kind = EventKind::ToppedUp { amount: asked.amount, grant, paid, note };
+    Ok(Decided::change(kind, draft.finish()?))
 }
 
 /// `TOPUP.REVERSE`: takes back what no hold pins of the grant; the customer owes the rest.
@@ -69,7 +71,7 @@ pub(super) fn reverse(
     let owed = draft.take_free(PostingKind::Reverse, amount, of_it)?;
     draft.post_plain(PostingKind::ReverseDebt, owed)?;
     let kind = EventKind::Reversed { target: target.clone(), amount, note: note.clone() };
-    Ok(Decided::Change { kind, postings: draft.finish()? })
+    Ok(Decided::change(kind, draft.finish()?))
 }
 
 /// `TOPUP.REVOKE`: takes back what no hold pins of the grants that an operation made.
@@ -81,7 +83,7 @@ pub(super) fn revoke(wallet: &Wallet, target: &OpId, note: &Note) -> Result<Deci
     let all = draft.figures.free;
     draft.take_free(PostingKind::Revoke, all, |grant| grant.terms.op == *target)?;
     let kind = EventKind::Revoked { target: target.clone(), note: note.clone() };
-    Ok(Decided::Change { kind, postings: draft.finish()? })
+    Ok(Decided::change(kind, draft.finish()?))
 }
 
 /// `WITHDRAW`: pays out unpinned money of paid grants; of a frozen wallet too, whose spending alone
@@ -94,7 +96,7 @@ pub(super) fn withdraw(wallet: &Wallet, amount: Amount, note: &Note) -> Result<D
         return Err(declined(wallet, DeclineReason::NoFunds { required: amount }));
     }
     let kind = EventKind::Withdrawn { note: note.clone() };
-    Ok(Decided::Change { kind, postings: draft.finish()? })
+    Ok(Decided::change(kind, draft.finish()?))
 }
 
 /// `REFUND`: goes back along the split that the operation burned, in reverse, the debt first. Each
@@ -132,7 +134,7 @@ pub(super) fn refund(
         grants: refund.grants,
         note: note.clone(),
     };
-    Ok(Decided::Change { kind, postings: refund.draft.finish()? })
+    Ok(Decided::change(kind, refund.draft.finish()?))
 }
 
 /// A refund in the making.

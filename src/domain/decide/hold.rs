@@ -1,6 +1,7 @@
 //! `AUTHORIZE`, `EXTEND`, `VOID`: placing, growing and releasing holds.
 
 use super::draft::Draft;
+use super::price::Judge;
 use super::{Decided, No, check_frozen, declined, read};
 use crate::domain::amount::Amount;
 use crate::domain::command::Authorize;
@@ -17,14 +18,15 @@ use crate::domain::wallet::Wallet;
 pub(super) fn authorize(
     wallet: &Wallet,
     asked: &Authorize,
-    now: Timestamp,
-    rules: &Rules,
+    judge: Judge<'_>,
 ) -> Result<Decided, No> {
+    let Judge { now, rules, .. } = judge;
     check_frozen(wallet)?;
     if wallet.holds.len() >= rules.holds_max {
         return Err(Refusal::TooMany(TooMany::Holds { max: rules.holds_max }).into());
     }
-    let amount = affordable(wallet, asked.amount, asked.min)?;
+    let price = judge.worth(wallet, &asked.worth, None)?;
+    let amount = affordable(wallet, price.amount, asked.min)?;
     let mut draft = Draft::new(wallet);
     draft.reserve(amount)?;
     let placed = HoldPlaced {
@@ -33,7 +35,8 @@ pub(super) fn authorize(
         overage: asked.overage,
         tags: asked.tags.clone(),
     };
-    Ok(Decided::Change { kind: EventKind::HoldPlaced(Box::new(placed)), postings: draft.finish()? })
+    let kind = EventKind::HoldPlaced(Box::new(placed));
+    Ok(Decided::Change { kind, postings: draft.finish()?, price: price.tag })
 }
 
 /// `EXTEND`: adds money, time or both to an open hold. Only time never lacks funds.
@@ -51,10 +54,8 @@ pub(super) fn extend(
     let mut draft = Draft::new(wallet);
     draft.reserve(amount)?;
     let end = ttl.map_or(hold.expires_at, |ttl| hold.expires_at.max(now.after(ttl)));
-    Ok(Decided::Change {
-        kind: EventKind::HoldExtended { hold: id.clone(), amount, expires_at: end },
-        postings: draft.finish()?,
-    })
+    let kind = EventKind::HoldExtended { hold: id.clone(), amount, expires_at: end };
+    Ok(Decided::change(kind, draft.finish()?))
 }
 
 /// `VOID`: releases what the hold holds. Of an expired hold it releases nothing, and ends the right
@@ -82,7 +83,7 @@ pub(super) fn void(
         },
     };
     let kind = EventKind::HoldVoided { hold: id.clone(), note: note.clone() };
-    Ok(Decided::Change { kind, postings })
+    Ok(Decided::change(kind, postings))
 }
 
 /// The open hold of that id, or the refusal that says what became of it.

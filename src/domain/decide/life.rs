@@ -55,7 +55,7 @@ pub(super) fn close(wallet: &Wallet, force: bool) -> Result<Decided, No> {
         return Err(Refusal::NotEmpty { balances: wallet.balances() }.into());
     }
     if wallet.holds.is_empty() {
-        return Ok(Decided::Change { kind: EventKind::Closed, postings: write_off(wallet)? });
+        return Ok(Decided::change(EventKind::Closed, write_off(wallet)?));
     }
     if wallet.status == (Status::Closing { force }) {
         return Ok(status(wallet));
@@ -74,7 +74,7 @@ pub(super) fn write_off(wallet: &Wallet) -> Result<Postings, No> {
 
 /// A change that moves no money.
 fn plain(kind: EventKind) -> Decided {
-    Decided::Change { kind, postings: Postings::new() }
+    Decided::change(kind, Postings::new())
 }
 
 /// Nothing to change.

@@ -8,17 +8,18 @@ pub(super) mod due;
 mod fund;
 mod hold;
 mod life;
+pub(super) mod price;
 pub(super) mod read;
 mod spend;
 
 use super::amount::Overflow;
-use super::command::{Command, Overage, Request};
+use super::command::{Command, Overage};
 use super::event::{Event, EventKind};
 use super::outcome::{Decline, DeclineReason, OutOfRange, Outcome, Refusal};
 use super::posting::Postings;
-use super::rules::Rules;
-use super::time::Timestamp;
+use super::price_tag::PriceTag;
 use super::wallet::{Status, Wallet};
+use price::Judge;
 
 /// The judgement of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +33,16 @@ pub enum Verdict {
 /// A judgement that is not a refusal.
 pub(super) enum Decided {
     /// This is to happen.
-    Change { kind: EventKind, postings: Postings },
+    Change { kind: EventKind, postings: Postings, price: Option<Box<PriceTag>> },
     /// Nothing happens; this is the answer.
     Answer(Outcome),
+}
+
+impl Decided {
+    /// What is to happen, without a price.
+    const fn change(kind: EventKind, postings: Postings) -> Self {
+        Self::Change { kind, postings, price: None }
+    }
 }
 
 /// A judgement against a request.
@@ -67,12 +75,8 @@ impl From<No> for Outcome {
 }
 
 /// Judges a request that is no replay.
-pub(super) fn decide(
-    wallet: &Wallet,
-    request: &Request,
-    now: Timestamp,
-    rules: &Rules,
-) -> Result<Decided, No> {
+pub(super) fn decide(wallet: &Wallet, judge: Judge<'_>) -> Result<Decided, No> {
+    let Judge { request, now, rules, .. } = judge;
     check_closed(wallet, &request.command)?;
     match &request.command {
         Command::Open(terms) => life::open(wallet, terms),
@@ -87,16 +91,20 @@ pub(super) fn decide(
         Command::Refund { op, amount, note } => {
             fund::refund(wallet, op, *amount, note, request, now)
         }
-        Command::Authorize(authorize) => hold::authorize(wallet, authorize, now, rules),
+        Command::Authorize(authorize) => hold::authorize(wallet, authorize, judge),
         Command::Extend { hold, amount, min, ttl } => {
             hold::extend(wallet, hold, (*amount, *min), *ttl, now)
         }
         Command::Void { hold, note } => hold::void(wallet, hold, note, now, rules),
-        Command::Capture { hold, amount, keep, strict, tags } => {
+        Command::Capture { hold, worth, keep, strict, tags } => {
             let terms = spend::CaptureTerms { keep: *keep, strict: *strict, tags };
-            spend::capture(wallet, hold, *amount, &terms, now, rules)
+            spend::capture(wallet, hold, worth, &terms, judge)
         }
-        Command::Charge { amount, overage, tags } => spend::charge(wallet, *amount, *overage, tags),
+        Command::Charge { worth, overage, used_at, tags } => {
+            let terms = spend::ChargeTerms { overage: *overage, used_at: *used_at, tags };
+            spend::charge(wallet, worth, &terms, judge)
+        }
+        Command::Price { usage, at } => judge.quote(wallet, usage, *at).map(Decided::Answer),
         Command::Get
         | Command::Balance
         | Command::HoldGet { .. }
@@ -120,6 +128,7 @@ fn check_closed(wallet: &Wallet, command: &Command) -> Result<(), No> {
         | Command::HoldGet { .. }
         | Command::HoldList { .. }
         | Command::OpGet { .. }
+        | Command::Price { .. }
         | Command::Close { .. } => Ok(()),
         Command::Capture { .. } if !closed => Ok(()),
         // A void may be a retry by its hold's id, which is answered even when closed.

@@ -118,6 +118,7 @@ fn hold_view(wallet: &Wallet, hold: &Hold, state: HoldState) -> HoldView {
         grants: pinned.collect(),
         credit: hold.credit,
         overage: hold.overage,
+        pin: hold.pin.clone(),
         tags: hold.tags.clone(),
         created_at: hold.created_at,
         expires_at: hold.expires_at,

@@ -1,15 +1,15 @@
 //! `CAPTURE` and `CHARGE`: usage becomes money.
 
 use super::draft::Draft;
+use super::price::{Judge, Price};
 use super::{Decided, No, check_frozen, declined, hold};
 use crate::domain::amount::Amount;
-use crate::domain::command::Overage;
+use crate::domain::command::{Overage, Worth};
 use crate::domain::event::EventKind;
 use crate::domain::hold::Hold;
 use crate::domain::id::{OpId, Tags};
 use crate::domain::memory::EndedHold;
-use crate::domain::outcome::{DeclineReason, HoldState, Refusal};
-use crate::domain::rules::Rules;
+use crate::domain::outcome::{DeclineReason, HoldState, OutOfRange, Refusal};
 use crate::domain::time::Timestamp;
 use crate::domain::wallet::{Status, Wallet};
 
@@ -23,28 +23,39 @@ pub(super) struct CaptureTerms<'a> {
     pub(super) tags: &'a Tags,
 }
 
+/// The options of a charge.
+pub(super) struct ChargeTerms<'a> {
+    /// What to do when the funds do not suffice.
+    pub(super) overage: Overage,
+    /// When it was used, if it is stated late.
+    pub(super) used_at: Option<Timestamp>,
+    /// What it was for.
+    pub(super) tags: &'a Tags,
+}
+
 /// `CAPTURE`: settles usage against a hold, open or, late, expired.
 pub(super) fn capture(
     wallet: &Wallet,
     id: &OpId,
-    amount: Amount,
+    worth: &Worth,
     terms: &CaptureTerms<'_>,
-    now: Timestamp,
-    rules: &Rules,
+    judge: Judge<'_>,
 ) -> Result<Decided, No> {
     let expired = wallet.memory.ended_hold(id);
     let expired = expired.filter(|ended| ended.state == HoldState::Expired && !terms.strict);
     let mut draft = Draft::new(wallet);
-    let uncovered = if let Some(expired) = expired {
-        capture_late(wallet, &mut draft, expired, amount)?
+    let (uncovered, tag) = if let Some(expired) = expired {
+        let Price { amount, tag } = judge.worth_of_hold(wallet, worth, &expired.hold)?;
+        (capture_late(wallet, &mut draft, expired, amount)?, tag)
     } else {
         let open = hold::open_hold(wallet, id)?;
+        let Price { amount, tag } = judge.worth_of_hold(wallet, worth, open)?;
         open.captured.plus(amount)?;
         let uncovered = capture_open(wallet, &mut draft, open, amount)?;
         if !terms.keep {
-            draft.release(open, now, rules)?;
+            draft.release(open, judge.now, judge.rules)?;
         }
-        uncovered
+        (uncovered, tag)
     };
     Ok(Decided::Change {
         kind: EventKind::Captured {
@@ -55,6 +66,7 @@ pub(super) fn capture(
             tags: terms.tags.clone(),
         },
         postings: draft.finish()?,
+        price: tag,
     })
 }
 
@@ -122,25 +134,40 @@ fn settle(
 /// happened, which is never declined.
 pub(super) fn charge(
     wallet: &Wallet,
-    amount: Amount,
-    overage: Overage,
-    tags: &Tags,
+    worth: &Worth,
+    terms: &ChargeTerms<'_>,
+    judge: Judge<'_>,
 ) -> Result<Decided, No> {
+    check_used_at(terms.used_at, judge)?;
     let available = wallet.balances().available;
-    let stated = overage != Overage::Reject;
+    let stated = terms.overage != Overage::Reject;
+    if !stated {
+        check_frozen(wallet)?;
+    }
+    let Price { amount, tag } = judge.worth(wallet, worth, terms.used_at)?;
     let mut over = false;
     if stated {
         over = wallet.status == Status::Frozen || amount > available.or_zero();
-    } else {
-        check_frozen(wallet)?;
-        if available.is_negative() || amount > available {
-            return Err(declined(wallet, DeclineReason::NoFunds { required: amount }));
-        }
+    } else if available.is_negative() || amount > available {
+        return Err(declined(wallet, DeclineReason::NoFunds { required: amount }));
     }
     let mut draft = Draft::new(wallet);
-    let uncovered = settle(wallet, &mut draft, Amount::ZERO, amount, overage)?;
+    let uncovered = settle(wallet, &mut draft, Amount::ZERO, amount, terms.overage)?;
     Ok(Decided::Change {
-        kind: EventKind::Charged { uncovered, over, tags: tags.clone() },
+        kind: EventKind::Charged { uncovered, over, tags: terms.tags.clone() },
         postings: draft.finish()?,
+        price: tag,
     })
+}
+
+/// Usage may be stated late, but not later than the operator allows, and not before it happens.
+fn check_used_at(used_at: Option<Timestamp>, judge: Judge<'_>) -> Result<(), No> {
+    let Some(used_at) = used_at else { return Ok(()) };
+    if used_at > judge.now {
+        return Err(Refusal::Range(OutOfRange::UsedInTheFuture).into());
+    }
+    if judge.now.since(used_at) > judge.rules.late_window {
+        return Err(Refusal::UsedTooLate.into());
+    }
+    Ok(())
 }

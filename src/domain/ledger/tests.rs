@@ -47,9 +47,11 @@ fn event(kind: EventKind, postings: &[(PostingKind, i128)]) -> Event {
     Event {
         at: Timestamp::from_millis(1_000),
         op: Some(op("o")),
+        user: None,
         request: RequestHash(1),
         kind,
         postings: postings.iter().map(posting).collect::<Postings>(),
+        price: None,
     }
 }
 
@@ -70,7 +72,8 @@ fn cases_without_usage() -> Vec<Case> {
     use PostingKind as P;
     let (target, note) = (op("t"), note());
     let opened = OpenTerms { currency: Currency::new(b"USD").unwrap(), terms: terms() };
-    let topped_up = EventKind::ToppedUp { amount: amount(10), grant: grant(), note: note.clone() };
+    let topped_up =
+        EventKind::ToppedUp { amount: amount(10), grant: grant(), paid: None, note: note.clone() };
     let reversed =
         EventKind::Reversed { target: target.clone(), amount: amount(9), note: note.clone() };
     let revoked = EventKind::Revoked { target, note: note.clone() };
@@ -242,7 +245,12 @@ const ALL: LedgerQuery =
 /// The numbers of the rows that a walk over a history shows, and how many events it looked at.
 fn walked(query: LedgerQuery) -> (Vec<u64>, usize) {
     let history = [
-        (1, 1_000, "t", EventKind::ToppedUp { amount: amount(9), grant: grant(), note: note() }),
+        (
+            1,
+            1_000,
+            "t",
+            EventKind::ToppedUp { amount: amount(9), grant: grant(), paid: None, note: note() },
+        ),
         (2, 1_000, "h", placed(vec![])),
         (3, 2_000, "w", EventKind::Withdrawn { note: note() }),
         (4, 3_000, "v", EventKind::HoldVoided { hold: op("h"), note: note() }),

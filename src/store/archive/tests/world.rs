@@ -82,9 +82,11 @@ impl World {
         Event {
             at: Timestamp::from_millis(self.time),
             op: (!matches!(kind, EventKind::HoldExpired { .. })).then_some(op),
+            user: None,
             request: RequestHash(self.random),
             kind,
             postings: Postings::new(),
+            price: None,
         }
     }
 

@@ -2,7 +2,7 @@
 //! contract allows on its own, and only what depends on the wallet's state is left to judge.
 
 use super::amount::Amount;
-use super::id::{Currency, Note, OpId, Plan, Tags, WalletId, Zone};
+use super::id::{Currency, Note, OpId, Plan, Tags, User, WalletId, Zone};
 use super::time::{Span, Timestamp};
 
 /// One request to one wallet.
@@ -14,6 +14,8 @@ pub struct Request {
     pub id: Option<OpId>,
     /// What was asked, as a hash: equal for equal requests.
     pub hash: RequestHash,
+    /// The user who asks; none when the server has no users, and for what nobody asked.
+    pub user: Option<User>,
     /// What is asked.
     pub command: Command,
 }

@@ -45,7 +45,7 @@ pub(crate) fn request(wallet: &WalletId, id: Option<&str>, command: Command) -> 
     let mut hasher = DefaultHasher::new();
     format!("{command:?}").hash(&mut hasher);
     let hash = RequestHash(hasher.finish());
-    Request { wallet: wallet.clone(), id: id.map(op), hash, command }
+    Request { wallet: wallet.clone(), id: id.map(op), hash, user: None, command }
 }
 
 pub(crate) fn opening(wallet: &WalletId, credit: u64, debt_limit: Option<u64>) -> Request {

@@ -44,7 +44,7 @@ fn grains(amount: i128) -> Amount {
 
 fn ask(wallet: &WalletId, number: u64, command: Command) -> Request {
     let id = OpId::new(format!("op-{number:0>60}").as_bytes()).expect("a good id");
-    Request { wallet: wallet.clone(), id: Some(id), hash: RequestHash(number), command }
+    Request { wallet: wallet.clone(), id: Some(id), hash: RequestHash(number), user: None, command }
 }
 
 fn many_tags() -> Tags {

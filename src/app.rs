@@ -29,7 +29,7 @@ const FAILURE_GRACE: Duration = Duration::from_millis(500);
 pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
     let loaded = sources.load()?;
     let config = loaded.config;
-    let logs = telemetry::init_logs(&config)?;
+    let log_level = telemetry::init_logs(&config)?;
     abort_on_panic();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -58,7 +58,7 @@ pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
             shards: shards.clone(),
             sources: sources.clone(),
             started,
-            logs,
+            log_level,
             tls: tls.clone(),
         };
         actix_rt::spawn(reload.run());

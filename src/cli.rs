@@ -127,7 +127,8 @@ fn load(text: &str) -> anyhow::Result<Config> {
 fn append(path: &std::path::Path, snippet: &str) -> anyhow::Result<()> {
     let cannot = || format!("cannot change {}", path.display());
     let before = std::fs::read_to_string(path).with_context(cannot)?;
-    let after = format!("{}\n\n{snippet}", before.trim_end());
+    let gap = if before.trim().is_empty() { "" } else { "\n\n" };
+    let after = format!("{}{gap}{snippet}", before.trim_end());
     load(&after).with_context(cannot)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(std::path::Path::new("."));

@@ -15,7 +15,7 @@ pub(crate) struct Reload {
     pub(crate) sources: Sources,
     /// What was configured at the start, as it was written.
     pub(crate) started: Config,
-    pub(crate) logs: LogLevel,
+    pub(crate) log_level: LogLevel,
     pub(crate) tls: Option<Arc<Tls>>,
 }
 
@@ -54,7 +54,7 @@ impl Reload {
             (None, None) => {}
             _ => anyhow::bail!("TLS is switched on and off only at a start (tls_cert)"),
         }
-        self.logs.set(&next.log_level)?;
+        self.log_level.set(&next.log_level)?;
         self.say(before, &next, wanted);
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
@@ -85,7 +85,7 @@ impl Reload {
                     tracing::info!("user {} has another secret: its connections end", user.name);
                 }
                 Some(other) if other != user => {
-                    tracing::info!("user {} has other rights", user.name)
+                    tracing::info!("user {} has other rights", user.name);
                 }
                 Some(_) => {}
             }

@@ -126,7 +126,7 @@ impl Loaded {
             None if name == FILE_VARIABLE => Ok(()),
             // Not an error: Kubernetes sets PURSER_PORT and others for a service of this name.
             None => {
-                let hint = suggestion(&setting).map(|name| name.variable());
+                let hint = suggestion(&setting).map(Setting::variable);
                 self.warnings.push(format!(
                     "{name} is ignored: there is no such setting{}",
                     did_you_mean(hint)
@@ -145,7 +145,7 @@ impl Loaded {
             ConfigError::Malformed { origin, reason: error.message().to_owned() }
         };
         let table = DeTable::parse(&text).map_err(|error| wrong(&error))?;
-        for (key, value) in table.get_ref().iter() {
+        for (key, value) in table.get_ref() {
             let line = line_of(&text, key.span().start);
             let origin = Origin::File { path: path.to_owned(), line };
             let name = key.get_ref().as_ref();
@@ -186,7 +186,7 @@ impl Loaded {
         let Some(list) = users.get_ref().as_array() else {
             return Err(wrong(users.span().start, "users are written as [[users]]".to_owned()));
         };
-        for one in list.iter() {
+        for one in list {
             let start = one.span().start;
             let written = Written::deserialize(ValueDeserializer::from(one.clone()));
             let written = written.map_err(|error| {
@@ -218,7 +218,7 @@ fn text_of(value: &DeValue<'_>, setting: &Setting) -> Result<String, String> {
 /// The line of a place in a text, from 1.
 fn line_of(text: &str, at: usize) -> usize {
     let before = text.as_bytes().get(..at).unwrap_or_default();
-    before.iter().filter(|&&byte| byte == b'\n').count().saturating_add(1)
+    memchr::memchr_iter(b'\n', before).count().saturating_add(1)
 }
 
 /// The setting that somebody may have meant.

@@ -3,7 +3,7 @@
 //! Secrets are random and long, so a fast hash is enough: nobody tries out 2^160 of them. The key is
 //! random for each secret, so equal secrets do not look equal.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// What stands in front of a hash.
 const SCHEME: &str = "blake3:";
@@ -56,8 +56,12 @@ impl fmt::Debug for Secret {
 pub fn new_password() -> Result<String, getrandom::Error> {
     let mut bytes = [0_u8; PASSWORD_BYTES];
     getrandom::fill(&mut bytes)?;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("{MARK}{hex}"))
+    let mut password = MARK.to_owned();
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(password, "{byte:02x}");
+    }
+    Ok(password)
 }
 
 #[cfg(test)]

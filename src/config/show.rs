@@ -3,6 +3,7 @@
 
 use super::load::Loaded;
 use super::table::{Config, Effect, SETTINGS};
+use std::fmt::Write as _;
 
 /// The settings in force, each with where it came from. Users are comments, because their secrets
 /// are not shown.
@@ -10,14 +11,14 @@ pub fn in_force(loaded: &Loaded) -> String {
     let mut text = String::new();
     for setting in SETTINGS {
         let (value, origin) = (setting.toml(&loaded.config), loaded.origin(setting.name));
-        text.push_str(&format!("{} = {value} # {origin}\n", setting.name));
+        let _ = writeln!(text, "{} = {value} # {origin}", setting.name);
     }
     if !loaded.config.users.is_empty() {
-        text.push_str(&format!("\n# users: {}\n", loaded.origin("users")));
+        let _ = writeln!(text, "\n# users: {}", loaded.origin("users"));
     }
     for user in &loaded.config.users {
         for line in user.toml("(redacted)").lines() {
-            text.push_str(&format!("# {line}\n"));
+            let _ = writeln!(text, "# {line}");
         }
     }
     text
@@ -36,7 +37,7 @@ pub fn table() -> String {
         };
         let (name, unit, default) = (setting.name, setting.unit, setting.toml(&defaults));
         let about = setting.about.trim().replace('|', "\\|");
-        text.push_str(&format!("| `{name}` | {unit} | `{default}` | {effect} | {about} |\n"));
+        let _ = writeln!(text, "| `{name}` | {unit} | `{default}` | {effect} | {about} |");
     }
     text.push_str("| `[[users]]` | | none | yes | Who may ask for what; see below. |\n");
     text

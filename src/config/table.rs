@@ -8,6 +8,7 @@ use super::users::UserSettings;
 use super::value::Value;
 use crate::domain::rules::Rules;
 use crate::domain::time::Span;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -74,7 +75,7 @@ pub(super) fn quoted(text: &str) -> String {
         match character {
             '"' | '\\' => quoted.extend(['\\', character]),
             character if character.is_control() => {
-                quoted.push_str(&format!("\\u{:04X}", u32::from(character)));
+                let _ = write!(quoted, "\\u{:04X}", u32::from(character));
             }
             character => quoted.push(character),
         }

@@ -5,6 +5,7 @@ use super::table::quoted;
 use crate::codec::commands::{self, Role};
 use crate::domain::id::User;
 use serde::Deserialize;
+use std::fmt::Write as _;
 
 /// A user as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,16 +114,16 @@ impl UserSettings {
             quoted(self.role.word()),
         );
         if !self.wallets.is_empty() {
-            text.push_str(&format!("wallets = [{}]\n", list(&self.wallets)));
+            let _ = writeln!(text, "wallets = [{}]", list(&self.wallets));
         }
         if !self.commands.is_empty() {
-            text.push_str(&format!("commands = [{}]\n", list(&self.commands)));
+            let _ = writeln!(text, "commands = [{}]", list(&self.commands));
         }
         for (name, bound) in
             [("rate_per_second", self.rate_per_second), ("in_flight_max", self.in_flight_max)]
         {
             if bound > 0 {
-                text.push_str(&format!("{name} = {bound}\n"));
+                let _ = writeln!(text, "{name} = {bound}");
             }
         }
         text

@@ -95,7 +95,7 @@ impl Connection {
     }
 
     /// What may change while the server runs, as it is now.
-    pub(super) fn live(&self) -> Rc<Arc<Live>> {
+    pub(super) fn live(&self) -> Rc<Live> {
         self.home.live()
     }
 
@@ -115,7 +115,7 @@ impl Connection {
             Some(account) => Standing::Known(account),
             None => self.live().access.first_standing(),
         };
-        self.client.names().user = standing.shown().to_owned();
+        standing.shown().clone_into(&mut self.client.names().user);
         *self.standing.borrow_mut() = standing;
     }
 
@@ -128,7 +128,7 @@ impl Connection {
             },
             Standing::Open | Standing::Stranger => access.first_standing(),
         };
-        self.client.names().user = standing.shown().to_owned();
+        standing.shown().clone_into(&mut self.client.names().user);
         *self.standing.borrow_mut() = standing;
     }
 

@@ -17,7 +17,7 @@ pub(super) struct Connections {
     pub(super) shard: Rc<Shard>,
     pub(super) context: Arc<Context>,
     /// What may change while the server runs, as this shard knows it.
-    live: RefCell<Rc<Arc<Live>>>,
+    live: RefCell<Rc<Live>>,
     by_id: RefCell<HashMap<u64, Rc<Connection>>>,
     /// Those with something to send.
     touched: RefCell<Vec<Rc<Connection>>>,
@@ -32,7 +32,7 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn new(shard: &Rc<Shard>, context: Arc<Context>) -> Rc<Self> {
-        let live = RefCell::new(Rc::new(context.live()));
+        let live = RefCell::new(Rc::new(Live::clone(&context.live())));
         let this = Rc::new(Self {
             shard: Rc::clone(shard),
             context,
@@ -57,16 +57,16 @@ impl Connections {
     }
 
     /// What may change while the server runs, as it is now.
-    pub(super) fn live(&self) -> Rc<Arc<Live>> {
+    pub(super) fn live(&self) -> Rc<Live> {
         Rc::clone(&self.live.borrow())
     }
 
     /// Goes by a configuration that was read again.
-    pub(super) fn reload(&self, live: Arc<Live>) {
+    pub(super) fn reload(&self, live: &Live) {
         for connection in self.by_id.borrow().values() {
             connection.reconsider(&live.access);
         }
-        *self.live.borrow_mut() = Rc::new(live);
+        *self.live.borrow_mut() = Rc::new(live.clone());
         // Who waits goes by new limits.
         self.room.notify_waiters();
     }

@@ -64,11 +64,11 @@ const READY: u8 = 1;
 const STOPPING: u8 = 2;
 
 /// What may change while the server runs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Live {
     /// The settings in force.
     pub config: Config,
-    access: Access,
+    access: Arc<Access>,
 }
 
 /// What all parts of the server share.
@@ -97,7 +97,7 @@ pub struct Context {
 impl Context {
     /// The context of a server that is loading.
     pub fn new(config: Config, clock: Arc<dyn Clock>, shards: Vec<Arc<ShardSignal>>) -> Arc<Self> {
-        let access = Access::new(&config.users, None);
+        let access = Arc::new(Access::new(&config.users, None));
         Arc::new(Self {
             live: RwLock::new(Arc::new(Live { config: config.clone(), access })),
             failures: Failures::default(),
@@ -132,7 +132,7 @@ impl Context {
 
     /// Goes by these settings from now on, all of which may change while the server runs.
     pub fn reload(&self, config: Config, shards: &[ShardServer]) {
-        let access = Access::new(&config.users, Some(&self.live().access));
+        let access = Arc::new(Access::new(&config.users, Some(&self.live().access)));
         let live = Arc::new(Live { config, access });
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&live);
         for shard in shards {
@@ -246,7 +246,7 @@ pub async fn serve_shard(shard: Rc<Shard>, context: Arc<Context>, mut orders: Or
                     }
                 }
             }
-            Order::Reload(live) => connections.reload(live),
+            Order::Reload(live) => connections.reload(&live),
             Order::Stop(done) => {
                 connections.stop();
                 while !(connections.is_empty() && shard.is_settled()) {

@@ -155,7 +155,12 @@ impl Reader {
     fn take_requests(&mut self) -> Pause {
         let context = Arc::clone(&self.home.context);
         let live = self.home.live();
-        self.is_strict = self.connection.is_stranger();
+        let is_stranger = self.connection.is_stranger();
+        if is_stranger && !self.is_strict {
+            // It has logged out: it has as long as a new client to say who it is.
+            self.since = Instant::now();
+        }
+        self.is_strict = is_stranger;
         self.parser.set_limits(limits(&live.config, self.is_strict));
         let now = context.clock.now();
         let mut taken: u64 = 0;
@@ -327,7 +332,7 @@ impl Reader {
                 self.input.reserve(READ_BYTES);
             }
             let (limit, reason) = self.patience();
-            if limit == Some(Duration::ZERO) && self.connection.is_stranger() {
+            if limit == Some(Duration::ZERO) && self.is_strict {
                 tracing::info!(client = %self.connection.client.address, "dropped: {reason}");
                 return false;
             }
@@ -361,11 +366,10 @@ impl Reader {
     fn patience(&self) -> (Option<Duration>, &'static str) {
         let live = self.home.live();
         let config = &live.config;
-        let is_stranger = self.connection.is_stranger();
-        let is_in = self.has_asked && !is_stranger;
+        let is_in = self.has_asked && !self.is_strict;
         let (limit, reason) = if is_in {
             (config.idle_timeout_ms, "it said nothing for longer than idle_timeout_ms")
-        } else if is_stranger {
+        } else if self.is_strict {
             (config.handshake_timeout_ms, "it did not authenticate within handshake_timeout_ms")
         } else {
             (config.handshake_timeout_ms, "it sent no whole request within handshake_timeout_ms")

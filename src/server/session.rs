@@ -330,9 +330,10 @@ const HELLO_FIRST: &str = "HELLO must be called with the client already authenti
 
 /// Checks a user and password, or a password alone, from the argument at `index` on.
 fn auth(call: &Call<'_>, index: usize, with_user: bool) -> Result<UserChange, Action> {
-    let (name, password) = match with_user {
-        true => (call.arg(index), call.arg(index.saturating_add(1))),
-        false => (&b"default"[..], call.arg(index)),
+    let (name, password) = if with_user {
+        (call.arg(index), call.arg(index.saturating_add(1)))
+    } else {
+        (&b"default"[..], call.arg(index))
     };
     let access = &call.connection.live().access;
     if access.is_open() {

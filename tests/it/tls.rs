@@ -158,7 +158,7 @@ fn both_ports_speak_tls_of_today_and_nothing_else() {
     }
     // Bytes that are no TLS harm nobody, and are told nothing of what is behind.
     for garbage in
-        [&b"PING\r\n"[..], b"GET / HTTP/1.1\r\n\r\n", &[0; 70_000], &[22, 3, 1, 255, 255, 1]]
+        [&b"PING\r\n"[..], b"GET / HTTP/1.1\r\n\r\n", &vec![0; 70_000], &[22, 3, 1, 255, 255, 1]]
     {
         let answer = raw_closed(server.resp, garbage);
         assert!(answer.len() < 16, "{answer:?}");

@@ -1,11 +1,14 @@
 //! The composition root: takes the data directory, binds, recovers, serves, and stops in order.
 
-use crate::config::Config;
+use crate::config::{Config, Sources};
 use crate::engine::clock::{Clock, SystemClock};
 use crate::engine::committer::Submission;
 use crate::engine::prices::EmptyShelf;
 use crate::engine::shard::Shard;
 use crate::engine::signal::ShardSignal;
+use crate::files;
+use crate::reload::Reload;
+use crate::server::tls::{self, Tls};
 use crate::server::{self, Context, ShardServer};
 use crate::store::StoreError;
 use crate::store::data_dir::DataDir;
@@ -24,12 +27,20 @@ use tokio::sync::oneshot;
 const FAILURE_GRACE: Duration = Duration::from_millis(500);
 
 /// Runs the server until it is told to stop, or its store fails.
-pub fn run(config: Config, loss: Loss) -> anyhow::Result<()> {
-    telemetry::init_logs(&config)?;
+pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
+    let loaded = sources.load()?;
+    let config = loaded.config;
+    let log_level = telemetry::init_logs(&config)?;
     abort_on_panic();
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let tls = tls::load(&config)?.map(|material| Tls::new(&material)).transpose()?;
+    files::allow(config.connections_max);
     let prometheus = telemetry::init_metrics()?;
     let (resp, http) = (bind(config.resp, "--resp")?, bind(config.http, "--http")?);
     let dir = DataDir::take(&config.data)?;
+    let started = config.clone();
     let config = Config { resp: resp.local_addr()?, http: http.local_addr()?, ..config };
     let system = actix::System::new();
     system.block_on(async move {
@@ -41,10 +52,19 @@ pub fn run(config: Config, loss: Loss) -> anyhow::Result<()> {
         let shards = start_shards(&context, &signals, &submit);
         resp.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(resp)?;
-        let acceptor =
-            actix_rt::spawn(server::accept(listener, Arc::clone(&context), shards.clone()));
+        let acceptor = server::accept(listener, Arc::clone(&context), shards.clone(), tls.clone());
+        let acceptor = actix_rt::spawn(acceptor);
+        let reload = Reload {
+            context: Arc::clone(&context),
+            shards: shards.clone(),
+            sources: sources.clone(),
+            started,
+            log_level,
+            tls: tls.clone(),
+        };
+        actix_rt::spawn(reload.run());
         actix_rt::spawn(telemetry::keep_up(prometheus.clone()));
-        let http = server::http::serve(http, Arc::clone(&context), prometheus)?;
+        let http = server::http::serve(http, Arc::clone(&context), prometheus, tls)?;
         actix_rt::spawn(http);
         let threads = StoreThreads {
             context: Arc::clone(&context),
@@ -146,7 +166,7 @@ async fn stop(context: &Context, shards: &[ShardServer]) {
             shard.stop().await;
         }
     };
-    let timeout = Duration::from_millis(context.config.stop_timeout_ms);
+    let timeout = Duration::from_millis(context.live().config.stop_timeout_ms);
     if tokio::time::timeout(timeout, all).await.is_err() {
         tracing::warn!("some clients did not read their replies in time");
     }

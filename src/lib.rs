@@ -22,6 +22,8 @@ mod control;
 pub mod domain;
 pub mod engine;
 pub mod export;
+mod files;
+mod reload;
 pub mod server;
 pub mod store;
 mod store_threads;

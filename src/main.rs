@@ -1,11 +1,13 @@
 //! The `purser` command.
 
+mod cli;
+
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use purser::audit::backup::BackedUp;
 use purser::audit::export::Wanted;
 use purser::audit::verify::FORGET_EVERY;
-use purser::config::Config;
+use purser::config::flags::Flags;
 use purser::domain::id::WalletId;
 use purser::domain::time::Timestamp;
 use purser::export::Format;
@@ -13,7 +15,6 @@ use purser::store::recovery::Loss;
 use purser::{app, audit};
 use std::fs::File;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -41,19 +42,37 @@ enum Command {
     Export(ExportArgs),
     /// Copy a store, also of a running server. To restore, copy it back and start on it.
     Backup(BackupArgs),
+    /// The settings: check them, or show those in force and where each came from.
+    #[command(subcommand)]
+    Config(cli::ConfigCommand),
+    /// Who may use the server.
+    #[command(subcommand)]
+    User(cli::UserCommand),
 }
 
 #[derive(Debug, Args)]
 struct VerifyArgs {
     /// The directory that keeps everything.
-    #[arg(long, value_name = "DIR", default_value = "purser-data")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "purser-data",
+        env = "PURSER_DATA",
+        hide_env = true
+    )]
     data: PathBuf,
 }
 
 #[derive(Debug, Args)]
 struct ExportArgs {
     /// The directory that keeps everything.
-    #[arg(long, value_name = "DIR", default_value = "purser-data")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "purser-data",
+        env = "PURSER_DATA",
+        hide_env = true
+    )]
     data: PathBuf,
     /// How the file is to look: jsonl, csv or parquet.
     #[arg(long, default_value = "jsonl", value_parser = format_named)]
@@ -75,7 +94,13 @@ struct ExportArgs {
 #[derive(Debug, Args)]
 struct BackupArgs {
     /// The directory that keeps everything.
-    #[arg(long, value_name = "DIR", default_value = "purser-data")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "purser-data",
+        env = "PURSER_DATA",
+        hide_env = true
+    )]
     data: PathBuf,
     /// Where the copy is to be: a directory that is not there, or empty.
     #[arg(long, value_name = "DIR")]
@@ -133,18 +158,8 @@ impl BackupArgs {
 
 #[derive(Debug, Args)]
 struct ServeArgs {
-    /// The directory that keeps everything [default: purser-data].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Where clients connect; port 0 picks a free one [default: 127.0.0.1:7411].
-    #[arg(long, value_name = "ADDR")]
-    resp: Option<SocketAddr>,
-    /// Where health and metrics are; port 0 picks a free one [default: 127.0.0.1:7412].
-    #[arg(long, value_name = "ADDR")]
-    http: Option<SocketAddr>,
-    /// A configuration file; see config/purser.toml.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Flags,
     /// Start although acknowledged operations are missing or damaged: what lies behind the damage
     /// is dropped for good.
     #[arg(long)]
@@ -153,15 +168,8 @@ struct ServeArgs {
 
 impl ServeArgs {
     fn run(self) -> anyhow::Result<()> {
-        let file = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
-        let config = Config {
-            data: self.data.unwrap_or(file.data),
-            resp: self.resp.unwrap_or(file.resp),
-            http: self.http.unwrap_or(file.http),
-            ..file
-        };
         let loss = if self.accept_loss { Loss::Accept } else { Loss::Refuse };
-        app::run(config.check()?, loss)
+        app::run(&self.settings.sources(), loss)
     }
 }
 
@@ -172,6 +180,8 @@ fn main() -> ExitCode {
         Some(Command::Verify(args)) => args.run(),
         Some(Command::Export(args)) => args.run(),
         Some(Command::Backup(args)) => args.run(),
+        Some(Command::Config(command)) => command.run(),
+        Some(Command::User(command)) => command.run(),
         None => cli.serve.run(),
     };
     match result {

@@ -267,12 +267,15 @@ fn announce(config: &Config) {
     // A closed standard output is nobody who wants to know.
     let _ = writeln!(
         out,
-        "purser {} listens for RESP on {}\npurser serves HTTP on {}\ntry: redis-cli -p {} \
-         WALLET.OPEN alice CURRENCY USD",
+        "purser {} listens for RESP on {}\npurser serves HTTP on {}",
         env!("CARGO_PKG_VERSION"),
         config.resp,
         config.http,
-        config.resp.port()
     );
+    // With users or TLS it takes more words than a line has.
+    if config.users.is_empty() && config.tls_cert.is_none() {
+        let port = config.resp.port();
+        let _ = writeln!(out, "try: redis-cli -p {port} WALLET.OPEN alice CURRENCY USD");
+    }
     let _ = out.flush();
 }

@@ -4,7 +4,7 @@ use crate::config::{Config, LogFormat};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::io::IsTerminal as _;
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, reload};
 
 /// How often collected samples are folded into their histograms.
 const UPKEEP_EVERY: Duration = Duration::from_secs(1);
@@ -23,19 +23,40 @@ const RECORD_BUCKETS: [f64; 12] =
 const CHECKPOINT_BUCKETS: [f64; 12] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 
+/// Changes what is logged.
+pub struct LogLevel(Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send>);
+
+impl LogLevel {
+    /// Logs what this filter lets through from now on.
+    pub fn set(&self, level: &str) -> anyhow::Result<()> {
+        Ok(self.0(filter(level)?)?)
+    }
+}
+
+fn filter(level: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(level).map_err(|error| anyhow::anyhow!("log_level = {level:?}: {error}"))
+}
+
 /// Sends logs to standard error.
-pub fn init_logs(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log_level)
-        .map_err(|error| anyhow::anyhow!("log_level = {:?}: {error}", config.log_level))?;
+pub fn init_logs(config: &Config) -> anyhow::Result<LogLevel> {
+    let filter = filter(&config.log_level)?;
     let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    match config.log_format {
-        LogFormat::Text => logs.with_target(false).init(),
-        LogFormat::Json => logs.json().init(),
-    }
-    Ok(())
+    Ok(match config.log_format {
+        LogFormat::Text => {
+            let logs = logs.with_target(false).with_env_filter(filter).with_filter_reloading();
+            let handle = logs.reload_handle();
+            logs.init();
+            LogLevel(Box::new(move |filter| handle.reload(filter)))
+        }
+        LogFormat::Json => {
+            let logs = logs.json().with_env_filter(filter).with_filter_reloading();
+            let handle = logs.reload_handle();
+            logs.init();
+            LogLevel(Box::new(move |filter| handle.reload(filter)))
+        }
+    })
 }
 
 /// Starts to collect metrics.
@@ -67,6 +88,8 @@ fn describe() {
     describe_counter!("purser_commands_total", "Commands to wallets, by command and outcome");
     describe_counter!("purser_requests_total", "Requests parsed, those of the session included");
     describe_counter!("purser_connections_total", "Connections accepted");
+    describe_counter!("purser_auth_failures_total", "Attempts to authenticate that failed");
+    describe_counter!("purser_tls_handshakes_failed_total", "TLS handshakes of RESP that failed");
     describe_counter!("purser_connections_rejected_total", "Connections beyond connections_max");
     describe_counter!("purser_journal_records_total", "Records made durable since the start");
     describe_counter!("purser_journal_values_total", "Journal values written since the start");

@@ -45,7 +45,7 @@ mod tests {
                 "domain",
             ],
         ),
-        ("config", &["config", "engine", "store::archive", "domain"]),
+        ("config", &["config", "engine", "store::archive", "codec::commands", "domain"]),
         ("server", &["server", "config", "engine", "codec", "domain"]),
     ];
     /// Who may name a crate.

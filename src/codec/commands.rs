@@ -4,9 +4,11 @@
 //! a request may really hold is judged in [`super::request`]; a test keeps the two in step.
 
 mod engine;
+mod role;
 mod server;
 mod write;
 
+pub use role::{CommandSet, Role};
 pub use write::{write_all, write_count, write_docs, write_help, write_info};
 
 /// A command or, inside one, a subcommand.
@@ -28,6 +30,8 @@ pub struct Command {
     pub args: &'static [Arg],
     /// What it does to the wallet that its first argument names, if it names one.
     pub wallet: Option<Access>,
+    /// Who may use it.
+    pub role: Role,
     /// The commands that it contains.
     pub subcommands: &'static [Command],
 }
@@ -37,6 +41,11 @@ impl Command {
     pub fn takes(&self, count: usize) -> bool {
         let bound = usize::try_from(self.arity.unsigned_abs()).unwrap_or(usize::MAX);
         if self.arity < 0 { count >= bound } else { count == bound }
+    }
+
+    /// Whether this is its name, in any case.
+    fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
     }
 
     /// The subcommand of this name, in any case.
@@ -142,6 +151,17 @@ const fn choice(token: &'static str, name: &'static str) -> Arg {
 /// All commands: the engine's, then the server's.
 pub fn all() -> impl Iterator<Item = &'static Command> {
     engine::COMMANDS.iter().chain(&server::COMMANDS)
+}
+
+/// All commands with those that they contain, each with its place, which does not change while the
+/// process runs. Those to the engine come first, in the order in which [`super::request`] looks for
+/// them.
+pub fn places() -> impl Iterator<Item = (usize, &'static Command)> {
+    let is_known = |command: &&Command| super::request::names().any(|name| command.is(name));
+    let first = super::request::names().filter_map(|name| find(name.as_bytes()));
+    let others = all().filter(move |command| !is_known(command));
+    let others = others.flat_map(|command| std::iter::once(command).chain(command.subcommands));
+    first.chain(others).enumerate()
 }
 
 /// The command of this name in any case; `client|id` names a subcommand.

@@ -95,6 +95,17 @@ pub enum Parsed {
     },
 }
 
+impl Parsed {
+    /// The wallet that is asked, if it is one.
+    pub const fn wallet(&self) -> Option<&WalletId> {
+        match self {
+            Self::Wallet { request, .. } => Some(&request.wallet),
+            Self::Ledger { wallet, .. } | Self::Explain { wallet, .. } => Some(wallet),
+            Self::Scan(_) | Self::Prices { .. } => None,
+        }
+    }
+}
+
 /// What `WALLET.SCAN` asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
@@ -110,7 +121,23 @@ pub struct Scan {
 
 /// Reads a request to the engine. The server's own commands are unknown here.
 pub fn parse(args: Args<'_>, rules: &Rules) -> Result<Parsed, RequestError> {
-    let spec = Spec::named(args.name()).ok_or_else(|| RequestError::unknown_command(args))?;
+    parse_placed(args, rules).map(|(_, parsed)| parsed)
+}
+
+/// The names of the commands that are read here, in upper case, in the order in which they are looked
+/// for.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    spec::SPECS.iter().map(|spec| spec.name)
+}
+
+/// As [`parse`], with the place of the command in [`super::commands::places`].
+pub fn parse_placed(args: Args<'_>, rules: &Rules) -> Result<(usize, Parsed), RequestError> {
+    let found = Spec::named(args.name());
+    let (place, spec) = found.ok_or_else(|| RequestError::unknown_command(args))?;
+    parse_as(spec, args, rules).map(|parsed| (place, parsed))
+}
+
+fn parse_as(spec: &'static Spec, args: Args<'_>, rules: &Rules) -> Result<Parsed, RequestError> {
     let first_option = spec.subjects() + 1 + spec.positionals.len();
     if args.len() < first_option {
         return Err(RequestError::wrong_arity(spec.name));

@@ -14,10 +14,10 @@ pub struct Request {
     pub wallet: WalletId,
     /// The idempotency key, where the command takes one. For `AUTHORIZE` it names the hold.
     pub id: Option<OpId>,
-    /// Who asks, where users are known.
-    pub user: Option<User>,
     /// What was asked, as a hash: equal for equal requests.
     pub hash: RequestHash,
+    /// The user who asks; none when the server has no users, and for what nobody asked.
+    pub user: Option<User>,
     /// What is asked.
     pub command: Command,
 }

@@ -42,6 +42,7 @@ const PAGES_AT_ONCE: usize = 64;
 /// Something for the wallet to do, in the order of arrival.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
+#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation a request")]
 pub enum Task {
     /// To answer a question.
     Ask(Forward),

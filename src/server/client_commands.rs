@@ -106,6 +106,7 @@ fn unknown_type(call: &Call<'_>, name: &[u8]) -> Action {
 /// Which clients `CLIENT KILL` ends: those that pass all that is given.
 struct Filter<'a> {
     id: Option<u64>,
+    user: Option<&'a [u8]>,
     address: Option<&'a [u8]>,
     local: Option<&'a [u8]>,
     is_possible: bool,
@@ -117,6 +118,7 @@ impl Filter<'_> {
         let is = |address: &SocketAddr, text: &[u8]| address.to_string().as_bytes() == text;
         self.is_possible
             && self.id.is_none_or(|id| client.id == id)
+            && self.user.is_none_or(|user| client.names().user.as_bytes() == user)
             && self.address.is_none_or(|text| is(&client.address, text))
             && self.local.is_none_or(|text| is(&client.local, text))
             && !(self.skip_me && client.id == me)
@@ -129,7 +131,7 @@ fn kill(call: &Call<'_>) -> Action {
     let is_old = call.args.len() == 3;
     let filter = if is_old {
         let address = Some(call.arg(2));
-        Filter { id: None, address, local: None, is_possible: true, skip_me: false }
+        Filter { id: None, user: None, address, local: None, is_possible: true, skip_me: false }
     } else {
         match filter(call) {
             Ok(filter) => filter,
@@ -153,8 +155,14 @@ fn kill(call: &Call<'_>) -> Action {
 }
 
 fn filter<'a>(call: &Call<'a>) -> Result<Filter<'a>, Action> {
-    let mut filter =
-        Filter { id: None, address: None, local: None, is_possible: true, skip_me: true };
+    let mut filter = Filter {
+        id: None,
+        user: None,
+        address: None,
+        local: None,
+        is_possible: true,
+        skip_me: true,
+    };
     for place in (2..call.args.len()).step_by(2) {
         let Some(value) = call.args.get(place.saturating_add(1)) else {
             return Err(call.error("syntax error"));
@@ -167,10 +175,13 @@ fn filter<'a>(call: &Call<'a>) -> Result<Filter<'a>, Action> {
         } else if call.is(place, "laddr") {
             filter.local = Some(value);
         } else if call.is(place, "user") {
-            if value != b"default" {
+            let access = &call.connection.live().access;
+            let is_known = access.knows(value) || (access.is_open() && value == b"default");
+            if !is_known {
                 let name = String::from_utf8_lossy(value);
                 return Err(call.error(&format!("No such user '{name}'")));
             }
+            filter.user = Some(value);
         } else if call.is(place, "type") {
             let is_possible = is_type_of_clients(value);
             filter.is_possible &= is_possible.ok_or_else(|| unknown_type(call, value))?;

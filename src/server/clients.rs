@@ -28,6 +28,8 @@ pub(super) struct Names {
     pub(super) name: String,
     pub(super) lib_name: String,
     pub(super) lib_version: String,
+    /// Who it is; empty before it has said so.
+    pub(super) user: String,
     /// 2 or 3.
     pub(super) proto: u8,
     /// The last command that was not to a wallet.
@@ -41,7 +43,7 @@ impl Client {
     }
 
     /// Ends its connection soon.
-    fn kill(&self) {
+    pub(super) fn kill(&self) {
         self.is_killed.store(true, Ordering::Release);
         self.killed.notify_one();
     }
@@ -57,7 +59,7 @@ impl Client {
         // Writing to a string cannot fail.
         let _ = write!(
             line,
-            "id={} addr={} laddr={} name={} age={} db=0 cmd={} user=default lib-name={} \
+            "id={} addr={} laddr={} name={} age={} db=0 cmd={} user={} lib-name={} \
              lib-ver={} resp={}",
             self.id,
             self.address,
@@ -65,6 +67,7 @@ impl Client {
             names.name,
             self.since.elapsed().as_secs(),
             if names.command.is_empty() { "NULL" } else { names.command },
+            names.user,
             names.lib_name,
             names.lib_version,
             names.proto,
@@ -86,6 +89,7 @@ impl Clients {
         &self,
         address: SocketAddr,
         local: SocketAddr,
+        user: &str,
         max: usize,
     ) -> Option<Arc<Client>> {
         let mut by_id = self.by_id();
@@ -97,7 +101,7 @@ impl Clients {
             address,
             local,
             since: Instant::now(),
-            names: Mutex::new(Names { proto: 2, ..Names::default() }),
+            names: Mutex::new(Names { proto: 2, user: user.to_owned(), ..Names::default() }),
             is_killed: AtomicBool::new(false),
             killed: Notify::new(),
         });

@@ -5,19 +5,22 @@
 //! `connection_in_flight_max` and in bytes by `reply_bytes_max`: past either the connection is not
 //! read.
 
+use super::Live;
+use super::access::{Access, Account, Denied, Standing};
 use super::clients::Client;
 use super::connections::Connections;
 use super::ring::{Reply, Ring};
+use super::socket::Outgoing;
 use crate::codec::reply;
 use crate::codec::resp::{Proto, Writer};
 use crate::domain::outcome::Outcome;
+use crate::domain::time::Timestamp;
 use crate::engine::batch::BatchNo;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 
 /// A buffer of replies that has grown beyond this is not kept.
@@ -41,7 +44,7 @@ pub(super) enum Life {
 pub(super) struct Connection {
     pub(super) id: u64,
     pub(super) client: Arc<Client>,
-    stream: OwnedWriteHalf,
+    stream: Outgoing,
     /// Wakes the reader: replies have left, or the connection is to end.
     pub(super) changed: Notify,
     /// Wakes who waits for the socket: the connection is dead.
@@ -49,6 +52,9 @@ pub(super) struct Connection {
     /// The reader waits for replies to leave.
     pub(super) awaits_replies: Cell<bool>,
     life: Cell<Life>,
+    standing: RefCell<Standing>,
+    /// How many of its requests count as in flight for its user.
+    counted: Cell<u32>,
     state: RefCell<State>,
     /// The connections of its shard.
     home: Rc<Connections>,
@@ -68,11 +74,7 @@ struct State {
 }
 
 impl Connection {
-    pub(super) fn new(
-        client: Arc<Client>,
-        stream: OwnedWriteHalf,
-        home: Rc<Connections>,
-    ) -> Rc<Self> {
+    pub(super) fn new(client: Arc<Client>, stream: Outgoing, home: Rc<Connections>) -> Rc<Self> {
         Rc::new(Self {
             id: client.id,
             client,
@@ -81,6 +83,8 @@ impl Connection {
             died: Notify::new(),
             awaits_replies: Cell::new(false),
             life: Cell::new(Life::Open),
+            standing: RefCell::new(home.live().access.first_standing()),
+            counted: Cell::new(0),
             state: RefCell::default(),
             home,
         })
@@ -88,6 +92,66 @@ impl Connection {
 
     pub(super) fn life(&self) -> Life {
         self.life.get()
+    }
+
+    /// What may change while the server runs, as it is now.
+    pub(super) fn live(&self) -> Rc<Live> {
+        self.home.live()
+    }
+
+    /// What it may do.
+    pub(super) fn standing(&self) -> Ref<'_, Standing> {
+        self.standing.borrow()
+    }
+
+    /// Whether it must say who it is before anything else.
+    pub(super) fn is_stranger(&self) -> bool {
+        matches!(*self.standing.borrow(), Standing::Stranger)
+    }
+
+    /// It is this user from now on, or nobody. Nothing of it may be in flight.
+    pub(super) fn set_account(&self, account: Option<Arc<Account>>) {
+        let standing = match account {
+            Some(account) => Standing::Known(account),
+            None => self.live().access.first_standing(),
+        };
+        standing.shown().clone_into(&mut self.client.names().user);
+        *self.standing.borrow_mut() = standing;
+    }
+
+    /// The users have changed: its rights are the new ones, or it ends.
+    pub(super) fn reconsider(&self, access: &Access) {
+        let standing = match &*self.standing.borrow() {
+            Standing::Known(account) => match access.current(account) {
+                Some(account) => Standing::Known(account),
+                None => return self.client.kill(),
+            },
+            Standing::Open | Standing::Stranger => access.first_standing(),
+        };
+        standing.shown().clone_into(&mut self.client.names().user);
+        *self.standing.borrow_mut() = standing;
+    }
+
+    /// Counts a request of its user's.
+    pub(super) fn admit(&self, now: Timestamp) -> Result<(), Denied> {
+        if let Standing::Known(account) = &*self.standing.borrow()
+            && account.admit(now.millis())?
+        {
+            self.counted.set(self.counted.get().saturating_add(1));
+        }
+        Ok(())
+    }
+
+    /// So many of its requests, at most, are not in flight any more.
+    pub(super) fn settle(&self, at_most: u32) {
+        let counted = self.counted.get();
+        let count = counted.min(at_most);
+        if count > 0
+            && let Standing::Known(account) = &*self.standing.borrow()
+        {
+            account.settle(count);
+        }
+        self.counted.set(counted.saturating_sub(count));
     }
 
     /// Stops reading; the connection ends when all is answered.
@@ -100,7 +164,9 @@ impl Connection {
 
     /// Ends the connection at once.
     pub(super) fn kill(&self) {
-        self.life.set(Life::Dead);
+        if self.life.replace(Life::Dead) != Life::Dead {
+            self.stream.say_goodbye();
+        }
         self.changed.notify_one();
         self.died.notify_one();
     }
@@ -149,6 +215,9 @@ impl Connection {
     /// The outcome of a request is known. Answers whether the connection must be put on the list of
     /// those to flush.
     pub(super) fn fill(&self, number: u64, outcome: Outcome, after: BatchNo) -> bool {
+        if self.counted.get() > 0 {
+            self.settle(1);
+        }
         let mut state = self.state.borrow_mut();
         state.ring.fill(number, outcome, after);
         !std::mem::replace(&mut state.is_touched, true)
@@ -183,8 +252,9 @@ impl Connection {
 
     /// Encodes replies until the bound on bytes; answers whether it stopped there.
     fn encode(&self, durable: BatchNo) -> bool {
+        let bytes_max = self.live().config.reply_bytes_max;
         let state = &mut *self.state.borrow_mut();
-        while state.out.len() < self.home.context.config.reply_bytes_max {
+        while state.out.len() < bytes_max {
             match state.ring.pop(durable) {
                 Some(Reply::Bytes(bytes)) => state.out.extend_from_slice(&bytes),
                 Some(Reply::Outcome(outcome)) => {
@@ -203,8 +273,16 @@ impl Connection {
         if state.is_blocked {
             return false;
         }
-        while let Some(rest) = state.out.get(state.sent..).filter(|rest| !rest.is_empty()) {
-            match self.stream.try_write(rest) {
+        loop {
+            let rest = state.out.get(state.sent..).unwrap_or_default();
+            let is_done = rest.is_empty();
+            let written = if is_done {
+                self.stream.try_flush().map(|()| 0)
+            } else {
+                self.stream.try_write(rest)
+            };
+            match written {
+                Ok(_) if is_done => break,
                 Ok(written) => state.sent = state.sent.saturating_add(written),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     state.is_blocked = true;
@@ -244,7 +322,7 @@ impl Connection {
 
     /// Resolves when a client has read nothing for too long; a stop waits less.
     async fn stalled(&self) {
-        let stall = Duration::from_millis(self.home.context.config.write_stall_max_ms);
+        let stall = Duration::from_millis(self.live().config.write_stall_max_ms);
         if !self.home.is_stopping() {
             tokio::select! {
                 () = tokio::time::sleep(stall) => return,

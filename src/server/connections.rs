@@ -1,7 +1,7 @@
 //! The connections of one shard: takes its answers and flushes them once a turn.
 
-use super::Context;
 use super::connection::{Connection, Life};
+use super::{Context, Live};
 use crate::domain::outcome::Outcome;
 use crate::engine::batch::BatchNo;
 use crate::engine::shard::Shard;
@@ -16,6 +16,8 @@ use tokio::sync::Notify;
 pub(super) struct Connections {
     pub(super) shard: Rc<Shard>,
     pub(super) context: Arc<Context>,
+    /// What may change while the server runs, as this shard knows it.
+    live: RefCell<Rc<Live>>,
     by_id: RefCell<HashMap<u64, Rc<Connection>>>,
     /// Those with something to send.
     touched: RefCell<Vec<Rc<Connection>>>,
@@ -30,9 +32,11 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn new(shard: &Rc<Shard>, context: Arc<Context>) -> Rc<Self> {
+        let live = RefCell::new(Rc::new(Live::clone(&context.live())));
         let this = Rc::new(Self {
             shard: Rc::clone(shard),
             context,
+            live,
             by_id: RefCell::default(),
             touched: RefCell::default(),
             flushing: RefCell::default(),
@@ -50,6 +54,21 @@ impl Connections {
         if self.is_stopping.get() {
             connection.drain();
         }
+    }
+
+    /// What may change while the server runs, as it is now.
+    pub(super) fn live(&self) -> Rc<Live> {
+        Rc::clone(&self.live.borrow())
+    }
+
+    /// Goes by a configuration that was read again.
+    pub(super) fn reload(&self, live: &Live) {
+        for connection in self.by_id.borrow().values() {
+            connection.reconsider(&live.access);
+        }
+        *self.live.borrow_mut() = Rc::new(live.clone());
+        // Who waits goes by new limits.
+        self.room.notify_waiters();
     }
 
     pub(super) fn remove(&self, connection: &Connection) {

@@ -1,17 +1,24 @@
 //! What operators look at: health and metrics.
 
+use super::tls::Tls;
 use super::{Context, Phase};
 use actix_web::dev::Server;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use metrics_exporter_prometheus::PrometheusHandle;
+use rustls::ServerConfig;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a TLS handshake may take.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// Serves HTTP on a thread of its own.
 pub fn serve(
     listener: TcpListener,
     context: Arc<Context>,
     prometheus: PrometheusHandle,
+    tls: Option<Arc<Tls>>,
 ) -> std::io::Result<Server> {
     let server = HttpServer::new(move || {
         App::new()
@@ -21,7 +28,14 @@ pub fn serve(
             .route("/readyz", web::get().to(ready))
             .route("/metrics", web::get().to(metrics))
     });
-    Ok(server.workers(1).disable_signals().shutdown_timeout(1).listen(listener)?.run())
+    let server = server.workers(1).disable_signals().shutdown_timeout(1);
+    let server = match tls {
+        None => server.listen(listener)?,
+        Some(tls) => server
+            .tls_handshake_timeout(HANDSHAKE_MAX)
+            .listen_rustls_0_23(listener, ServerConfig::clone(&tls.config()))?,
+    };
+    Ok(server.run())
 }
 
 /// The process runs.

@@ -2,7 +2,7 @@
 //! monitors find what they look for, and purser's own.
 
 use super::{Context, Phase};
-use crate::config::Config;
+use crate::config::{Config, SETTINGS};
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
@@ -56,7 +56,7 @@ fn sections(context: &Context) -> Vec<Section> {
             "Clients",
             vec![
                 ("connected_clients", context.clients.len().to_string()),
-                ("maxclients", context.config.connections_max.to_string()),
+                ("maxclients", context.live().config.connections_max.to_string()),
             ],
         ),
         ("Memory", vec![("used_memory", rss.to_string()), ("used_memory_rss", rss.to_string())]),
@@ -95,7 +95,7 @@ fn sections(context: &Context) -> Vec<Section> {
 
 /// The settings that `CONFIG GET` shows: those of Redis that its tools ask for, and purser's own.
 pub(super) fn settings(config: &Config) -> Vec<(&'static str, String)> {
-    vec![
+    let mut settings = vec![
         ("save", String::new()),
         ("appendonly", "yes".to_owned()),
         ("appendfsync", "always".to_owned()),
@@ -106,40 +106,11 @@ pub(super) fn settings(config: &Config) -> Vec<(&'static str, String)> {
         ("bind", config.resp.ip().to_string()),
         ("port", config.resp.port().to_string()),
         ("dir", config.data.display().to_string()),
-        ("resp", config.resp.to_string()),
-        ("http", config.http.to_string()),
-        ("data", config.data.display().to_string()),
-        ("shards", config.shards().to_string()),
-        ("log_level", config.log_level.clone()),
-        ("hold_ttl_ms", config.hold_ttl_ms.to_string()),
-        ("lapse_grace_ms", config.lapse_grace_ms.to_string()),
-        ("holds_max", config.holds_max.to_string()),
-        ("grants_max", config.grants_max.to_string()),
-        ("tags_max", config.tags_max.to_string()),
-        ("dedup_window_ms", config.dedup_window_ms.to_string()),
-        ("wallet_in_flight_max", config.wallet_in_flight_max.to_string()),
-        ("batch_bytes_max", config.batch_bytes_max.to_string()),
-        ("batch_full_max_ms", config.batch_full_max_ms.to_string()),
-        ("checkpoint_every_ms", config.checkpoint_every_ms.to_string()),
-        ("checkpoint_journal_bytes", config.checkpoint_journal_bytes.to_string()),
-        ("checkpoint_bytes_per_second", config.checkpoint_bytes_per_second.to_string()),
-        ("passivate_after_ms", config.passivate_after_ms.to_string()),
-        ("wallets_active_max", config.wallets_active_max.to_string()),
-        ("wallets_woken_per_second", config.wallets_woken_per_second.to_string()),
-        ("archive_days", config.archive_days.to_string()),
-        ("archive_bytes_max", config.archive_bytes_max.to_string()),
-        ("archive_keep_ms", config.archive_keep_ms.to_string()),
-        ("archive_filter_bytes_max", config.archive_filter_bytes_max.to_string()),
-        ("connections_max", config.connections_max.to_string()),
-        ("connection_in_flight_max", config.connection_in_flight_max.to_string()),
-        ("request_args_max", config.request_args_max.to_string()),
-        ("request_bytes_max", config.request_bytes_max.to_string()),
-        ("reply_bytes_max", config.reply_bytes_max.to_string()),
-        ("write_stall_max_ms", config.write_stall_max_ms.to_string()),
-        ("handshake_timeout_ms", config.handshake_timeout_ms.to_string()),
-        ("idle_timeout_ms", config.idle_timeout_ms.to_string()),
-        ("stop_timeout_ms", config.stop_timeout_ms.to_string()),
-    ]
+    ];
+    let own = SETTINGS.iter().filter(|setting| setting.name != "shards");
+    settings.extend(own.map(|setting| (setting.name, (setting.show)(config))));
+    settings.push(("shards", config.shards().to_string()));
+    settings
 }
 
 /// The memory that the process has, in bytes; 0 where the system does not tell.

@@ -4,15 +4,19 @@
 //! requests to the engine, `ring` keeps their replies in order, `connections` writes them once
 //! a turn.
 
+mod access;
 mod client_commands;
 mod clients;
 mod connection;
 mod connections;
+mod failures;
 pub mod http;
 mod info;
 mod reader;
 mod ring;
 mod session;
+mod socket;
+pub mod tls;
 
 use crate::codec::record::Position;
 use crate::codec::request;
@@ -21,15 +25,20 @@ use crate::engine::clock::Clock;
 use crate::engine::counters::as_float;
 use crate::engine::shard::Shard;
 use crate::engine::signal::ShardSignal;
+use access::Access;
 use clients::{Client, Clients};
 use connections::Connections;
+use failures::Failures;
+use rustls::{ServerConfig, ServerConnection};
 use socket2::SockRef;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
+use tls::Tls;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
 
 /// So many bytes lie unsent in a socket before it takes no more.
 const UNSENT_MAX: u32 = 128 * 1024;
@@ -54,9 +63,18 @@ const LOADING: u8 = 0;
 const READY: u8 = 1;
 const STOPPING: u8 = 2;
 
+/// What may change while the server runs.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// The settings in force.
+    pub config: Config,
+    access: Arc<Access>,
+}
+
 /// What all parts of the server share.
 pub struct Context {
-    /// What the operator set, with the addresses that were really bound.
+    /// What the operator set at the start, with the addresses that were really bound. What may change
+    /// meanwhile is in [`Self::live`].
     pub config: Config,
     /// The time.
     pub clock: Arc<dyn Clock>,
@@ -69,6 +87,9 @@ pub struct Context {
     clients: Clients,
     started: Instant,
     phase: AtomicU8,
+    live: RwLock<Arc<Live>>,
+    failures: Failures,
+    handshakes_failed: AtomicU64,
     requests: AtomicU64,
     rejected: AtomicU64,
 }
@@ -76,7 +97,11 @@ pub struct Context {
 impl Context {
     /// The context of a server that is loading.
     pub fn new(config: Config, clock: Arc<dyn Clock>, shards: Vec<Arc<ShardSignal>>) -> Arc<Self> {
+        let access = Arc::new(Access::new(&config.users, None));
         Arc::new(Self {
+            live: RwLock::new(Arc::new(Live { config: config.clone(), access })),
+            failures: Failures::default(),
+            handshakes_failed: AtomicU64::new(0),
             requests_rules: request::Rules::new(config.tags_max),
             config,
             clock,
@@ -97,6 +122,21 @@ impl Context {
             LOADING => Phase::Loading,
             READY => Phase::Ready,
             _ => Phase::Stopping,
+        }
+    }
+
+    /// What may change while the server runs, as it is now. Shards know it without asking.
+    pub fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Goes by these settings from now on, all of which may change while the server runs.
+    pub fn reload(&self, config: Config, shards: &[ShardServer]) {
+        let access = Arc::new(Access::new(&config.users, Some(&self.live().access)));
+        let live = Arc::new(Live { config, access });
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&live);
+        for shard in shards {
+            drop(shard.0.send(Order::Reload(Arc::clone(&live))));
         }
     }
 
@@ -140,6 +180,9 @@ impl Context {
         metrics::counter!("purser_connections_total").absolute(self.clients.total());
         metrics::counter!("purser_connections_rejected_total")
             .absolute(self.rejected.load(Ordering::Relaxed));
+        metrics::counter!("purser_auth_failures_total").absolute(self.failures.total());
+        let failed = self.handshakes_failed.load(Ordering::Relaxed);
+        metrics::counter!("purser_tls_handshakes_failed_total").absolute(failed);
         metrics::counter!("purser_requests_total").absolute(self.requests.load(Ordering::Relaxed));
         metrics::gauge!("purser_uptime_seconds").set(self.started.elapsed().as_secs_f64());
     }
@@ -152,7 +195,9 @@ fn gauge(name: &'static str, value: impl TryInto<u64>) {
 /// What a shard's server is told.
 enum Order {
     /// Serve a client.
-    Serve(std::net::TcpStream, Arc<Client>),
+    Serve(std::net::TcpStream, Option<Box<ServerConnection>>, Arc<Client>),
+    /// Go by settings that were read again.
+    Reload(Arc<Live>),
     /// Answer what is in flight and end; told when it is done.
     Stop(oneshot::Sender<()>),
 }
@@ -188,11 +233,12 @@ pub async fn serve_shard(shard: Rc<Shard>, context: Arc<Context>, mut orders: Or
     actix_rt::spawn(publish_counters(Rc::clone(&shard)));
     while let Some(order) = orders.0.recv().await {
         match order {
-            Order::Serve(stream, client) => {
+            Order::Serve(stream, session, client) => {
                 let stream = prepare(&stream).and_then(|()| TcpStream::from_std(stream));
                 match stream {
                     Ok(stream) => {
-                        actix_rt::spawn(reader::serve(Rc::clone(&connections), stream, client));
+                        let halves = socket::split(stream, session);
+                        actix_rt::spawn(reader::serve(Rc::clone(&connections), halves, client));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "a connection cannot be served");
@@ -200,6 +246,7 @@ pub async fn serve_shard(shard: Rc<Shard>, context: Arc<Context>, mut orders: Or
                     }
                 }
             }
+            Order::Reload(live) => connections.reload(&live),
             Order::Stop(done) => {
                 connections.stop();
                 while !(connections.is_empty() && shard.is_settled()) {
@@ -238,7 +285,12 @@ async fn publish_counters(shard: Rc<Shard>) {
 }
 
 /// Accepts connections and gives each to a shard in turn, until dropped.
-pub async fn accept(listener: TcpListener, context: Arc<Context>, shards: Vec<ShardServer>) {
+pub async fn accept(
+    listener: TcpListener,
+    context: Arc<Context>,
+    shards: Vec<ShardServer>,
+    tls: Option<Arc<Tls>>,
+) {
     let mut warned: Option<Instant> = None;
     for shard in shards.iter().cycle() {
         let (stream, address) = loop {
@@ -255,16 +307,67 @@ pub async fn accept(listener: TcpListener, context: Arc<Context>, shards: Vec<Sh
             }
         };
         let local = stream.local_addr().unwrap_or(context.config.resp);
-        let max = context.config.connections_max;
-        let Some(client) = context.clients.add(address, local, max) else {
+        let live = context.live();
+        let max = live.config.connections_max;
+        let first = live.access.first_standing();
+        let Some(client) = context.clients.add(address, local, first.shown(), max) else {
             context.rejected.fetch_add(1, Ordering::Relaxed);
-            // Whether the client still hears it does not matter.
-            let _ = stream.try_write(b"-ERR max number of clients reached\r\n");
+            // Whether the client still hears it does not matter; with TLS it does not.
+            if tls.is_none() {
+                let _ = stream.try_write(b"-ERR max number of clients reached\r\n");
+            }
             continue;
         };
-        match stream.into_std() {
-            Ok(stream) => drop(shard.0.send(Order::Serve(stream, client))),
-            Err(_) => context.clients.remove(&client),
+        match &tls {
+            None => hand_over(stream, None, client, &context, shard),
+            Some(tls) => {
+                let (context, shard) = (Arc::clone(&context), shard.clone());
+                actix_rt::spawn(shake_hands(stream, tls.config(), client, context, shard));
+            }
+        }
+    }
+}
+
+/// Gives a connection to a shard.
+fn hand_over(
+    stream: TcpStream,
+    session: Option<Box<ServerConnection>>,
+    client: Arc<Client>,
+    context: &Context,
+    shard: &ShardServer,
+) {
+    match stream.into_std() {
+        Ok(stream) => drop(shard.0.send(Order::Serve(stream, session, client))),
+        Err(_) => context.clients.remove(&client),
+    }
+}
+
+/// Makes a TLS handshake, on the acceptor's thread, so that no shard waits for its arithmetic.
+async fn shake_hands(
+    stream: TcpStream,
+    config: Arc<ServerConfig>,
+    client: Arc<Client>,
+    context: Arc<Context>,
+    shard: ShardServer,
+) {
+    let limit = context.live().config.handshake_timeout_ms;
+    let shaken = TlsAcceptor::from(config).accept(stream);
+    let shaken = tokio::select! {
+        shaken = shaken => shaken.map_err(|error| error.to_string()),
+        () = reader::after((limit > 0).then(|| Duration::from_millis(limit))) => {
+            Err("no TLS handshake within handshake_timeout_ms".to_owned())
+        }
+        () = client.killed.notified() => Err("it was killed".to_owned()),
+    };
+    match shaken {
+        Ok(stream) => {
+            let (stream, session) = stream.into_inner();
+            hand_over(stream, Some(Box::new(session)), client, &context, &shard);
+        }
+        Err(reason) => {
+            tracing::debug!(client = %client.address, "no TLS handshake: {reason}");
+            context.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+            context.clients.remove(&client);
         }
     }
 }

@@ -3,12 +3,15 @@
 //! A connection that has too much unanswered, or whose shard is behind its disk, is not read. Some
 //! commands are barriers: what came before them is answered first, then they act.
 
+use super::access::{Denied, Standing};
 use super::clients::Client;
 use super::connection::{Connection, Life};
 use super::connections::Connections;
-use super::session::{self, Action, ServerCommand};
+use super::session::{self, Action, ServerCommand, UserChange};
+use super::socket::{Incoming, Outgoing};
 use super::{Context, Phase};
 use crate::codec::glob;
+use crate::codec::reply::ErrorCode;
 use crate::codec::request::{self, Parsed, PricesAsked};
 use crate::codec::resp::{Args, Limits, Parser, Writer};
 use crate::config::Config;
@@ -25,9 +28,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
 
 /// How many bytes are read at a time.
 const READ_BYTES: usize = 64 * 1024;
@@ -68,16 +68,18 @@ enum Pause {
 struct Reader {
     connection: Rc<Connection>,
     home: Rc<Connections>,
-    stream: OwnedReadHalf,
+    stream: Incoming,
     input: BytesMut,
     parser: Parser,
     since: Instant,
     /// The client has sent a whole request.
     has_asked: bool,
+    /// The parser has the limits of a client that must say first who it is.
+    is_strict: bool,
 }
 
 /// Resolves after a time; never without one.
-async fn after(limit: Option<Duration>) {
+pub(super) async fn after(limit: Option<Duration>) {
     match limit {
         Some(limit) => tokio::time::sleep(limit).await,
         None => std::future::pending().await,
@@ -85,26 +87,39 @@ async fn after(limit: Option<Duration>) {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(home: Rc<Connections>, stream: TcpStream, client: Arc<Client>) {
-    let (incoming, outgoing) = stream.into_split();
+pub(super) async fn serve(
+    home: Rc<Connections>,
+    (incoming, outgoing): (Incoming, Outgoing),
+    client: Arc<Client>,
+) {
     let connection = Connection::new(Arc::clone(&client), outgoing, Rc::clone(&home));
     home.add(&connection);
-    let config = &home.context.config;
-    let limits =
-        Limits { args_max: config.request_args_max, request_bytes_max: config.request_bytes_max };
     let reader = Reader {
         connection: Rc::clone(&connection),
         home: Rc::clone(&home),
         stream: incoming,
         input: BytesMut::new(),
-        parser: Parser::new(limits),
+        parser: Parser::new(limits(&home.live().config, connection.is_stranger())),
         since: Instant::now(),
         has_asked: false,
+        is_strict: connection.is_stranger(),
     };
     reader.run().await;
     connection.kill();
+    connection.settle(u32::MAX);
     home.remove(&connection);
     home.context.clients.remove(&client);
+}
+
+/// What a request may take, less before a client has said who it is.
+fn limits(config: &Config, is_stranger: bool) -> Limits {
+    if is_stranger {
+        let (args_max, request_bytes_max) = (config.handshake_args_max, config.handshake_bytes_max);
+        Limits { args_max, request_bytes_max }
+    } else {
+        let (args_max, request_bytes_max) = (config.request_args_max, config.request_bytes_max);
+        Limits { args_max, request_bytes_max }
+    }
 }
 
 impl Reader {
@@ -139,10 +154,18 @@ impl Reader {
     /// Takes the requests that have arrived, all stamped with the same time.
     fn take_requests(&mut self) -> Pause {
         let context = Arc::clone(&self.home.context);
+        let live = self.home.live();
+        let is_stranger = self.connection.is_stranger();
+        if is_stranger && !self.is_strict {
+            // It has logged out: it has as long as a new client to say who it is.
+            self.since = Instant::now();
+        }
+        self.is_strict = is_stranger;
+        self.parser.set_limits(limits(&live.config, self.is_strict));
         let now = context.clock.now();
         let mut taken: u64 = 0;
         let pause = loop {
-            if self.is_behind(&context.config) || (self.home.shard.is_full() && taken > 0) {
+            if self.is_behind(&live.config) || (self.home.shard.is_full() && taken > 0) {
                 break Pause::Replies;
             }
             let parsed = match self.parser.next(&self.input) {
@@ -160,7 +183,7 @@ impl Reader {
                 crate::codec::resp::Parsed::Request { consumed } => {
                     taken = taken.saturating_add(1);
                     let args = self.parser.args(&self.input);
-                    (consumed, self.take(args, now, &context))
+                    (consumed, self.take(args, now, &context, &live.config))
                 }
             };
             self.input.advance(consumed);
@@ -180,9 +203,20 @@ impl Reader {
     }
 
     /// Takes one request; answers a barrier's action.
-    fn take(&self, args: Args<'_>, now: Timestamp, context: &Arc<Context>) -> Option<Action> {
+    fn take(
+        &self,
+        args: Args<'_>,
+        now: Timestamp,
+        context: &Arc<Context>,
+        config: &Config,
+    ) -> Option<Action> {
         let connection = &self.connection;
-        if let Some(command) = ServerCommand::named(args.name()) {
+        let own = ServerCommand::named(args.name());
+        if self.is_strict && !own.is_some_and(ServerCommand::is_for_strangers) {
+            self.refuse(ErrorCode::NoAuth, "Authentication required.");
+            return None;
+        }
+        if let Some(command) = own {
             return match session::handle(command, args, connection, context) {
                 Action::Reply(bytes) => {
                     connection.reply(bytes);
@@ -191,23 +225,34 @@ impl Reader {
                 barrier => Some(barrier),
             };
         }
-        let parsed = match request::parse(args, &context.requests_rules) {
+        let (place, mut parsed) = match request::parse_placed(args, &context.requests_rules) {
             Ok(parsed) => parsed,
             Err(error) => {
                 self.error(&error);
                 return None;
             }
         };
+        if let Standing::Known(account) = &*connection.standing() {
+            if let Err(denied) = account.permits(place, parsed.wallet()) {
+                self.deny(denied, args);
+                return None;
+            }
+            if let Parsed::Wallet { request, .. } = &mut parsed {
+                request.user = Some(account.name.clone());
+            }
+        }
         let (Parsed::Wallet { sent, .. }
         | Parsed::Ledger { sent, .. }
         | Parsed::Explain { sent, .. }
         | Parsed::Prices { sent, .. }
         | Parsed::Scan(request::Scan { sent, .. })) = &parsed;
-        let window = Span::from_millis(context.config.dedup_window_ms);
+        let window = Span::from_millis(config.dedup_window_ms);
         if context.phase() == Phase::Loading {
             connection.reply_outcome(Outcome::Refused(Refusal::Loading));
         } else if sent.is_some_and(|sent| sent.after(window) < now) {
             connection.reply_outcome(Outcome::Refused(Refusal::TooLate));
+        } else if let Err(denied) = connection.admit(now) {
+            self.deny(denied, args);
         } else {
             match parsed {
                 Parsed::Wallet { request, .. } => {
@@ -244,9 +289,17 @@ impl Reader {
 
     /// Asks for a page of all wallets.
     fn scan(&self, asked: &request::Scan) {
-        let shows: Box<dyn Fn(&str) -> bool + Send> = match asked.pattern.clone() {
+        let account = match &*self.connection.standing() {
+            Standing::Known(account) if !account.sees_all() => Some(Arc::clone(account)),
+            _ => None,
+        };
+        let matches: Box<dyn Fn(&str) -> bool + Send> = match asked.pattern.clone() {
             None => Box::new(|_| true),
             Some(pattern) => Box::new(move |wallet| glob::matches(&pattern, wallet.as_bytes())),
+        };
+        let shows: Box<dyn Fn(&str) -> bool + Send> = match account {
+            None => matches,
+            Some(account) => Box::new(move |wallet| account.sees(wallet) && matches(wallet)),
         };
         self.home.shard.ask_page(Scan {
             cursor: Cursor(asked.cursor),
@@ -271,6 +324,21 @@ impl Reader {
         self.connection.reply(bytes);
     }
 
+    fn refuse(&self, code: ErrorCode, text: &str) {
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes, self.connection.proto());
+        writer.error(code.as_str(), text.as_bytes());
+        self.connection.reply(bytes);
+    }
+
+    fn deny(&self, denied: Denied, args: Args<'_>) {
+        let code = match denied {
+            Denied::Command | Denied::Wallet => ErrorCode::NoPerm,
+            Denied::InFlight | Denied::Rate => ErrorCode::Busy,
+        };
+        self.refuse(code, &denied.words(&String::from_utf8_lossy(args.name())));
+    }
+
     /// Reads more bytes; answers whether the connection goes on.
     async fn read(&mut self) -> bool {
         loop {
@@ -278,11 +346,15 @@ impl Reader {
                 self.input.reserve(READ_BYTES);
             }
             let (limit, reason) = self.patience();
+            if limit == Some(Duration::ZERO) && self.is_strict {
+                tracing::info!(client = %self.connection.client.address, "dropped: {reason}");
+                return false;
+            }
             tokio::select! {
                 biased;
                 // It knows when the socket is empty without asking the system once more, and lets
                 // others speak when a client always has more to say.
-                read = self.stream.read_buf(&mut self.input) => {
+                read = self.stream.read(&mut self.input) => {
                     if read.is_err() {
                         self.connection.kill();
                     }
@@ -306,20 +378,24 @@ impl Reader {
 
     /// How long the client may say nothing, if not for ever, and what it has missed then.
     fn patience(&self) -> (Option<Duration>, &'static str) {
-        let config = &self.home.context.config;
-        let (limit, reason) = if self.has_asked {
+        let live = self.home.live();
+        let config = &live.config;
+        let is_in = self.has_asked && !self.is_strict;
+        let (limit, reason) = if is_in {
             (config.idle_timeout_ms, "it said nothing for longer than idle_timeout_ms")
+        } else if self.is_strict {
+            (config.handshake_timeout_ms, "it did not authenticate within handshake_timeout_ms")
         } else {
             (config.handshake_timeout_ms, "it sent no whole request within handshake_timeout_ms")
         };
-        let since = if self.has_asked { Duration::ZERO } else { self.since.elapsed() };
+        let since = if is_in { Duration::ZERO } else { self.since.elapsed() };
         ((limit > 0).then(|| Duration::from_millis(limit).saturating_sub(since)), reason)
     }
 
     /// Waits until some replies have left, or the filling batch has room. A shard that stays full
     /// refuses requests instead, so nobody waits for ever.
     async fn wait_for_replies(&self) {
-        let full_max = Duration::from_millis(self.home.context.config.batch_full_max_ms);
+        let full_max = Duration::from_millis(self.home.live().config.batch_full_max_ms);
         self.connection.awaits_replies.set(true);
         tokio::select! {
             () = self.connection.changed.notified() => {}
@@ -351,11 +427,29 @@ impl Reader {
         }
     }
 
+    /// Changes who the client is; the user may have been removed since its password was checked.
+    fn change_user(&self, change: UserChange) -> Result<(), &'static str> {
+        match change {
+            UserChange::Stay => {}
+            UserChange::LogOut => self.connection.set_account(None),
+            UserChange::LogIn(account) => {
+                let account = self.home.live().access.current(&account);
+                let account = account.ok_or(session::WRONG_PASS)?;
+                self.connection.set_account(Some(account));
+            }
+        }
+        Ok(())
+    }
+
     /// What a barrier does when its time has come; answers whether the connection goes on.
     fn act(&self, action: Action) -> bool {
         match action {
             Action::Reply(bytes) => self.connection.reply(bytes),
-            Action::Switch { proto, reply } => {
+            Action::Switch { proto, user, reply } => {
+                if let Some(reply) = self.change_user(user).err() {
+                    self.refuse(ErrorCode::WrongPass, reply);
+                    return true;
+                }
                 self.connection.set_proto(proto);
                 self.connection.reply(reply);
             }

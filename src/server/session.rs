@@ -1,5 +1,6 @@
 //! The commands of the server itself: what Redis clients send before and between requests.
 
+use super::access::{Account, Denied, Standing};
 use super::connection::Connection;
 use super::{Context, Phase};
 use super::{client_commands, info};
@@ -36,13 +37,23 @@ pub(super) enum ServerCommand {
 pub(super) enum Action {
     /// It is answered, in the order of requests.
     Reply(Vec<u8>),
-    /// A barrier: the protocol changes, then this is the answer.
-    Switch { proto: Proto, reply: Vec<u8> },
+    /// A barrier: the protocol and the user change, then this is the answer.
+    Switch { proto: Proto, user: UserChange, reply: Vec<u8> },
     /// A barrier: this is the answer, then the connection ends.
     Quit(Vec<u8>),
     /// A barrier: the server stops.
     Shutdown,
 }
+
+/// What a command does to the user of its connection.
+pub(super) enum UserChange {
+    Stay,
+    LogIn(Arc<Account>),
+    LogOut,
+}
+
+/// The error of a user or password that is wrong.
+pub(super) const WRONG_PASS: &str = "invalid username-password pair or user is disabled.";
 
 impl ServerCommand {
     const ALL: [(&'static str, Self); 15] = [
@@ -67,6 +78,11 @@ impl ServerCommand {
     pub(super) fn named(name: &[u8]) -> Option<Self> {
         let same = |own: &str| own.as_bytes().eq_ignore_ascii_case(name);
         Self::ALL.iter().find(|(own, _)| same(own)).map(|(_, command)| *command)
+    }
+
+    /// Whether a client may use it that has not said yet who it is.
+    pub(super) const fn is_for_strangers(self) -> bool {
+        matches!(self, Self::Auth | Self::Hello | Self::Quit | Self::Reset | Self::Http)
     }
 
     fn name(self) -> &'static str {
@@ -154,7 +170,13 @@ pub(super) fn handle(
         }
         (ServerCommand::Quit, _) => Action::Quit(encode(call.proto, |writer| writer.simple("OK"))),
         (ServerCommand::Hello, _) => hello(&call),
-        (ServerCommand::Auth, 2 | 3) => auth(&call, 1, count == 3).unwrap_or_else(|| call.ok()),
+        (ServerCommand::Auth, 2 | 3) => match auth(&call, 1, count == 3) {
+            Ok(user) => {
+                let reply = encode(call.proto, |writer| writer.simple("OK"));
+                Action::Switch { proto: call.proto, user, reply }
+            }
+            Err(refusal) => refusal,
+        },
         (ServerCommand::Auth, _) => call.error("syntax error"),
         (ServerCommand::Client, _) => client_commands::handle(&call),
         (ServerCommand::Table, _) => command_table(&call),
@@ -169,7 +191,7 @@ pub(super) fn handle(
             connection.client.names().name.clear();
             let reply = encode(call.proto, |writer| writer.simple("RESET"));
             connection.client.names().proto = 2;
-            Action::Switch { proto: Proto::Resp2, reply }
+            Action::Switch { proto: Proto::Resp2, user: UserChange::LogOut, reply }
         }
         (ServerCommand::Select, _) => match integer(call.arg(1)) {
             Some(0) => call.ok(),
@@ -201,6 +223,11 @@ fn answer_by_table(call: &Call<'_>, command: ServerCommand) -> Option<Action> {
     };
     if !asked.takes(call.args.len()) {
         return Some(call.wrong_arity(asked.name));
+    }
+    if let Standing::Known(account) = &*call.connection.standing()
+        && !account.may(asked)
+    {
+        return Some(call.coded_error(ErrorCode::NoPerm, &Denied::Command.words(asked.name)));
     }
     let is_help = sub.is_some_and(|sub| sub.eq_ignore_ascii_case(b"help"));
     is_help.then(|| call.reply(|writer| commands::write_help(known, writer)))
@@ -240,12 +267,14 @@ fn hello(call: &Call<'_>) -> Action {
         Some(_) => return call.error("Protocol version is not an integer or out of range"),
     }
     let mut name = None;
+    let mut user = UserChange::Stay;
     let mut next = 2;
     while let Some(option) = call.args.get(next) {
         let left = call.args.len().saturating_sub(next);
         if option.eq_ignore_ascii_case(b"auth") && left >= 3 {
-            if let Some(refusal) = auth(call, next.saturating_add(1), true) {
-                return refusal;
+            match auth(call, next.saturating_add(1), true) {
+                Ok(change) => user = change,
+                Err(refusal) => return refusal,
             }
             next = next.saturating_add(3);
         } else if option.eq_ignore_ascii_case(b"setname") && left >= 2 {
@@ -258,6 +287,9 @@ fn hello(call: &Call<'_>) -> Action {
             let option = String::from_utf8_lossy(option).into_owned();
             return call.error(&format!("Syntax error in HELLO option '{option}'"));
         }
+    }
+    if call.connection.is_stranger() && matches!(user, UserChange::Stay) {
+        return call.coded_error(ErrorCode::NoAuth, HELLO_FIRST);
     }
     let client = &call.connection.client;
     let mut names = client.names();
@@ -288,27 +320,37 @@ fn hello(call: &Call<'_>) -> Action {
         writer.text("modules");
         writer.array_header(0);
     });
-    Action::Switch { proto, reply }
+    Action::Switch { proto, user, reply }
 }
 
-/// Checks a password; answers the refusal, if so. There are no users: only the default one, which
-/// needs no password.
-fn auth(call: &Call<'_>, index: usize, with_user: bool) -> Option<Action> {
-    if !with_user {
-        return Some(call.error(
-            "AUTH <password> called without any password configured for the default user. Are you \
-             sure your configuration is correct?",
-        ));
+/// What `HELLO` answers a client that has not said who it is, in the words of Redis.
+const HELLO_FIRST: &str = "HELLO must be called with the client already authenticated, otherwise the \
+                           HELLO AUTH <user> <pass> option can be used to authenticate the client and \
+                           select the RESP protocol version at the same time";
+
+/// Checks a user and password, or a password alone, from the argument at `index` on.
+fn auth(call: &Call<'_>, index: usize, with_user: bool) -> Result<UserChange, Action> {
+    let (name, password) = if with_user {
+        (call.arg(index), call.arg(index.saturating_add(1)))
+    } else {
+        (&b"default"[..], call.arg(index))
+    };
+    let access = &call.connection.live().access;
+    if access.is_open() {
+        // As in Redis, the default user needs no password.
+        return match (with_user, name) {
+            (true, b"default") => Ok(UserChange::Stay),
+            (true, _) => Err(call.coded_error(ErrorCode::WrongPass, WRONG_PASS)),
+            (false, _) => Err(call.error(
+                "AUTH <password> called without any password configured for the default user. Are \
+                 you sure your configuration is correct?",
+            )),
+        };
     }
-    if call.arg(index) == b"default" {
-        return None;
-    }
-    Some(
-        call.coded_error(
-            ErrorCode::WrongPass,
-            "invalid username-password pair or user is disabled.",
-        ),
-    )
+    access.verify(name, password).map(UserChange::LogIn).ok_or_else(|| {
+        call.context.failures.note(call.connection.client.address, name);
+        call.coded_error(ErrorCode::WrongPass, WRONG_PASS)
+    })
 }
 
 /// `COMMAND [COUNT|INFO|DOCS …]`
@@ -331,7 +373,7 @@ fn config_get(call: &Call<'_>) -> Action {
     let patterns: Vec<_> = call.args.iter_from(2).map(<[u8]>::to_ascii_lowercase).collect();
     let is_chosen =
         |name: &str| patterns.iter().any(|pattern| glob::matches(pattern, name.as_bytes()));
-    let settings = info::settings(&call.context.config);
+    let settings = info::settings(&call.connection.live().config);
     let chosen: Vec<_> = settings.iter().filter(|(name, _)| is_chosen(name)).collect();
     call.reply(|writer| {
         writer.map_header(chosen.len());

@@ -1,6 +1,7 @@
 //! The real server, as a process, spoken to over its sockets.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod access;
 mod bounds;
 mod crash;
 mod life;
@@ -9,4 +10,7 @@ mod money;
 mod race;
 mod readme;
 mod session;
+mod settings;
 mod support;
+mod tls;
+mod users;

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test gives up; generous, for machines under load.
@@ -16,6 +17,7 @@ pub(crate) struct Server {
     process: Child,
     pub(crate) resp: SocketAddr,
     pub(crate) http: SocketAddr,
+    log: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Server {
@@ -26,7 +28,11 @@ impl Server {
 
     /// Starts a server with more arguments.
     pub(crate) fn start_with(data: &Path, more: &[&str]) -> Self {
-        let mut process = spawn(data, more);
+        Self::of(spawn(data, more))
+    }
+
+    /// Waits until a process serves.
+    pub(crate) fn of(mut process: Child) -> Self {
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut address = |what: &str| -> SocketAddr {
             let Some(Ok(line)) = lines.next() else {
@@ -42,8 +48,36 @@ impl Server {
         let http = address("HTTP on ");
         // Nobody may be blocked by a pipe that nobody reads.
         let mut errors = process.stderr.take().unwrap();
-        std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
-        Self { process, resp, http }
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(read @ 1..) = errors.read(&mut chunk) {
+                kept.lock().unwrap().extend_from_slice(&chunk[..read]);
+            }
+        });
+        Self { process, resp, http, log }
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
+    }
+
+    /// Has it read its configuration again, and waits for it to log `outcome`; answers what it has
+    /// logged meanwhile.
+    pub(crate) fn reload(&self, outcome: &str) -> String {
+        let before = self.log().len();
+        signal(self.id(), "HUP");
+        let start = Instant::now();
+        loop {
+            let log = self.log()[before..].to_owned();
+            if log.contains(outcome) {
+                return log;
+            }
+            assert!(start.elapsed() < PATIENCE, "{outcome} is not logged: {log}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -126,9 +160,14 @@ pub(crate) fn data(folder: &tempfile::TempDir) -> PathBuf {
     folder.path().join("data")
 }
 
+/// What a client speaks over.
+pub(crate) trait Wire: Read + Write + Send {}
+
+impl<Stream: Read + Write + Send> Wire for Stream {}
+
 /// A client of one connection.
 pub(crate) struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Wire>>,
     parser: Parser,
 }
 
@@ -137,12 +176,18 @@ impl Client {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream: BufReader::new(stream), parser: Parser::new() }
+        Self::over(stream)
+    }
+
+    /// A client that speaks over whatever this is.
+    pub(crate) fn over(wire: impl Wire + 'static) -> Self {
+        Self { stream: BufReader::new(Box::new(wire)), parser: Parser::new() }
     }
 
     /// Sends bytes as they are.
     pub(crate) fn send_raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.stream.get_mut().write_all(bytes)
+        self.stream.get_mut().write_all(bytes)?;
+        self.stream.get_mut().flush()
     }
 
     /// Sends a request whose arguments are the words of `line`.

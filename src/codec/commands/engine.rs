@@ -1,6 +1,6 @@
 //! The commands of the engine.
 
-use super::{Access, Arg, ArgKind, Command, choice, flag, integer, option, text};
+use super::{Access, Arg, ArgKind, Command, Role, choice, flag, integer, option, text};
 
 const WALLET: Arg = Arg::new("wallet", ArgKind::Key);
 const HOLD: Arg = text("hold");
@@ -66,15 +66,20 @@ const EXPIRY: Arg = Arg::new(
 .optional();
 
 const fn command(
-    access: Access,
+    (access, role): (Access, Role),
     name: &'static str,
     arity: i32,
     summary: &'static str,
     args: &'static [Arg],
 ) -> Command {
-    let (flags, categories): (&[&str], &[&str]) = match access {
-        Access::Read => (&["readonly", "fast"], &["@read", "@fast"]),
-        Access::Write => (&["write", "fast"], &["@write", "@fast"]),
+    let flags: &[&str] = match access {
+        Access::Read => &["readonly", "fast"],
+        Access::Write => &["write", "fast"],
+    };
+    let categories: &[&str] = match role {
+        Role::Anybody | Role::Read => &["@read", "@fast"],
+        Role::Spend => &["@write", "@fast", "@spend"],
+        Role::Admin => &["@admin", "@write", "@fast"],
     };
     let wallet = Some(access);
     Command {
@@ -86,17 +91,29 @@ const fn command(
         group: "module",
         args,
         wallet,
+        role,
         subcommands: &[],
     }
 }
 
+/// A change that only administrators may make.
 const fn change(
     name: &'static str,
     arity: i32,
     summary: &'static str,
     args: &'static [Arg],
 ) -> Command {
-    command(Access::Write, name, arity, summary, args)
+    command((Access::Write, Role::Admin), name, arity, summary, args)
+}
+
+/// A change that spends money, or gives back what was reserved for it.
+const fn spend(
+    name: &'static str,
+    arity: i32,
+    summary: &'static str,
+    args: &'static [Arg],
+) -> Command {
+    command((Access::Write, Role::Spend), name, arity, summary, args)
 }
 
 const fn read(
@@ -105,7 +122,7 @@ const fn read(
     summary: &'static str,
     args: &'static [Arg],
 ) -> Command {
-    command(Access::Read, name, arity, summary, args)
+    command((Access::Read, Role::Read), name, arity, summary, args)
 }
 
 /// A command that asks the price book, no wallet.
@@ -121,20 +138,20 @@ const fn prices(
 /// By name. The arity counts what must be there by its place; `ID` and `CURRENCY` are asked for
 /// by name instead, in an error that says so.
 pub(super) static COMMANDS: [Command; 27] = [
-    change(
+    spend(
         "authorize",
         -3,
         "Reserves money before the work that it pays",
         &[WALLET, WORTH, ID, MIN, TTL, OVERAGE, TAG, SENT],
     ),
     read("balance", -2, "Shows the money of a wallet", &[WALLET, SENT]),
-    change(
+    spend(
         "capture",
         -4,
         "Settles what was used against a hold",
         &[WALLET, HOLD, WORTH, ID, flag("KEEP", "keep"), flag("STRICT", "strict"), TAG, SENT],
     ),
-    change(
+    spend(
         "charge",
         -3,
         "Charges at once, or states usage that has happened",
@@ -145,7 +162,7 @@ pub(super) static COMMANDS: [Command; 27] = [
         categories: &["@read", "@slow"],
         ..read("explain", -3, "Shows why an operation cost what it cost", &[WALLET, OP, SENT])
     },
-    change(
+    spend(
         "extend",
         -4,
         "Adds money or time to a hold",
@@ -195,6 +212,7 @@ pub(super) static COMMANDS: [Command; 27] = [
     Command {
         flags: &["admin"],
         categories: &["@admin", "@slow"],
+        role: Role::Admin,
         ..prices("prices.reload", -1, "Reads the price book again", &[SENT])
     },
     change(
@@ -231,7 +249,7 @@ pub(super) static COMMANDS: [Command; 27] = [
         "Takes back what is left unpinned of a grant",
         &[WALLET, OP, ID, NOTE, SENT],
     ),
-    change(
+    spend(
         "void",
         -3,
         "Releases what a hold still holds",

@@ -1,6 +1,6 @@
 //! The commands of the server: those of Redis that clients and tools rely on.
 
-use super::{Arg, ArgKind, Command, choice, flag, integer, option, text};
+use super::{Arg, ArgKind, Command, Role, choice, flag, integer, option, text};
 
 const ADMIN: &[&str] = &["@admin", "@slow", "@dangerous"];
 const CONNECTION: &[&str] = &["@fast", "@connection"];
@@ -20,7 +20,23 @@ const fn command(
     args: &'static [Arg],
 ) -> Command {
     let (flags, categories) = traits;
-    Command { name, arity, flags, categories, summary, group, args, wallet: None, subcommands: &[] }
+    Command {
+        name,
+        arity,
+        flags,
+        categories,
+        summary,
+        group,
+        args,
+        wallet: None,
+        role: Role::Anybody,
+        subcommands: &[],
+    }
+}
+
+/// A command for administrators only.
+const fn guarded(command: Command) -> Command {
+    Command { role: Role::Admin, ..command }
 }
 
 /// A command that is only a name for others.
@@ -50,7 +66,7 @@ const fn client_admin(
     args: &'static [Arg],
 ) -> Command {
     let categories = &["@admin", "@slow", "@dangerous", "@connection"];
-    command(name, arity, "connection", (ADMIN_FLAGS, categories), summary, args)
+    guarded(command(name, arity, "connection", (ADMIN_FLAGS, categories), summary, args))
 }
 
 const fn about(
@@ -120,14 +136,14 @@ static COMMAND: [Command; 4] = [
 ];
 
 static CONFIG: [Command; 2] = [
-    command(
+    guarded(command(
         "config|get",
         -3,
         "server",
         (ADMIN_FLAGS, ADMIN),
         "Shows the configuration",
         &[Arg::new("parameter", ArgKind::Pattern).multiple()],
-    ),
+    )),
     about("config|help", 2, HELP, &[]),
 ];
 
@@ -172,14 +188,14 @@ pub(super) static COMMANDS: [Command; 13] = [
         )
         .optional()],
     ),
-    command(
+    guarded(command(
         "info",
         -1,
         "server",
         (&["loading", "stale"], &["@slow", "@dangerous"]),
         "Shows the state of the server",
         &[text("section").optional().multiple()],
-    ),
+    )),
     command(
         "ping",
         -1,
@@ -198,7 +214,7 @@ pub(super) static COMMANDS: [Command; 13] = [
         "Accepts database 0, the only one",
         &[integer("index")],
     ),
-    command(
+    guarded(command(
         "shutdown",
         -1,
         "server",
@@ -211,6 +227,6 @@ pub(super) static COMMANDS: [Command; 13] = [
             flag("FORCE", "force"),
             flag("ABORT", "abort"),
         ],
-    ),
+    )),
     command("time", 1, "server", (FAST, &["@fast"]), "Shows the server's time", &[]),
 ];

@@ -108,3 +108,55 @@ fn what_is_told_is_what_is_parsed() {
     parsed.sort_unstable();
     assert_eq!(told, parsed);
 }
+
+#[test]
+fn every_command_has_a_place_of_its_own() {
+    let with_subcommands = all().map(|command| command.subcommands.len() + 1).sum::<usize>();
+    let names: Vec<_> = places().map(|(_, command)| command.name).collect();
+    assert_eq!(names.len(), with_subcommands);
+    assert!(names.len() <= CommandSet::PLACES);
+    let mut once = names.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), names.len());
+    for (place, name) in crate::codec::request::names().enumerate() {
+        assert!(names[place].eq_ignore_ascii_case(name), "{name}");
+    }
+}
+
+#[test]
+fn roles_and_named_commands_narrow_what_may_be_used() {
+    let may = |role, names: &[&str], command: &str| {
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        CommandSet::new(role, &names).has(find(command.as_bytes()).unwrap())
+    };
+    for (command, role) in [
+        ("ping", Role::Anybody),
+        ("client|id", Role::Anybody),
+        ("balance", Role::Read),
+        ("ledger", Role::Read),
+        ("wallet.scan", Role::Read),
+        ("authorize", Role::Spend),
+        ("extend", Role::Spend),
+        ("capture", Role::Spend),
+        ("void", Role::Spend),
+        ("charge", Role::Spend),
+        ("topup", Role::Admin),
+        ("refund", Role::Admin),
+        ("wallet.open", Role::Admin),
+        ("info", Role::Admin),
+        ("config|get", Role::Admin),
+        ("client|list", Role::Admin),
+        ("client|kill", Role::Admin),
+        ("shutdown", Role::Admin),
+    ] {
+        assert_eq!(find(command.as_bytes()).unwrap().role, role, "{command}");
+        for user in Role::OF_USERS {
+            assert_eq!(may(user, &[], command), role <= user, "{command} {user:?}");
+        }
+    }
+    assert!(may(Role::Spend, &["Charge"], "charge") && may(Role::Spend, &["charge"], "ping"));
+    assert!(!may(Role::Spend, &["charge"], "capture") && !may(Role::Spend, &["charge"], "balance"));
+    assert!(!may(Role::Read, &["charge"], "charge"));
+    assert!(may(Role::Admin, &["client"], "client|list") && !may(Role::Admin, &["client"], "info"));
+}

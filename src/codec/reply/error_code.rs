@@ -61,6 +61,10 @@ codes! {
     Unavailable = "UNAVAILABLE",
     /// The journal is being read.
     Loading = "LOADING",
+    /// The client must say who it is first.
+    NoAuth = "NOAUTH",
+    /// The user may not do that.
+    NoPerm = "NOPERM",
     /// A wrong user or password.
     WrongPass = "WRONGPASS",
     /// A version of the protocol that is not spoken.

@@ -129,9 +129,10 @@ pub(super) struct Spec {
 }
 
 impl Spec {
-    /// The command of this name, in any case.
-    pub(super) fn named(name: &[u8]) -> Option<&'static Self> {
-        SPECS.iter().find(|spec| spec.name.as_bytes().eq_ignore_ascii_case(name))
+    /// The command of this name, in any case, and its place in the table.
+    pub(super) fn named(name: &[u8]) -> Option<(usize, &'static Self)> {
+        let is = |spec: &Self| spec.name.as_bytes().eq_ignore_ascii_case(name);
+        SPECS.iter().enumerate().find(|(_, spec)| is(spec))
     }
 
     /// How many arguments say whom or what the command asks.

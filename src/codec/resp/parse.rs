@@ -161,6 +161,11 @@ impl Parser {
         }
     }
 
+    /// Requests that begin from now on have other limits.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Reads on. `buf` begins where the last request ended, and holds at least what it held when
     /// the last call said [`Parsed::Incomplete`]. After an error the parser is of no more use.
     pub fn next(&mut self, buf: &[u8]) -> Result<Parsed, ProtocolError> {

@@ -1,0 +1,141 @@
+//! `purser config` and `purser user`.
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use purser::codec::commands::Role;
+use purser::config::flags::Flags;
+use purser::config::secret::{Secret, new_password};
+use purser::config::{Config, Sources, UserSettings, show};
+use purser::domain::id::User;
+use purser::server::tls;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// What can be asked of the settings.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check the settings, and the certificates that they name.
+    Check(Flags),
+    /// Show the settings in force as a file, each with where it came from. Secrets are not shown.
+    Show(Flags),
+}
+
+/// What can be done about users.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Make a user: prints its secret, which is shown only now, and what the configuration file needs.
+    Add(UserArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UserArgs {
+    /// What it calls itself; `default` is the user of clients that send only a password.
+    #[arg(value_parser = user_named)]
+    name: User,
+    /// read: see wallets. spend: also reserve and charge their money. admin: everything.
+    #[arg(long, value_parser = role_named)]
+    role: Role,
+    /// Only these wallets: names, or prefixes with * at their end, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "WALLET,…")]
+    wallets: Vec<String>,
+    /// Only these commands of its role, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "COMMAND,…")]
+    commands: Vec<String>,
+    /// The most requests to wallets a second; 0: no bound.
+    #[arg(long, default_value_t = 0)]
+    rate_per_second: u32,
+    /// The most unanswered requests to wallets; 0: no bound.
+    #[arg(long, default_value_t = 0)]
+    in_flight_max: u32,
+    /// Also add it at the end of this file, which must be a configuration that is right with it. Without
+    /// this no file is touched.
+    #[arg(long, value_name = "FILE")]
+    append: Option<PathBuf>,
+}
+
+fn user_named(name: &str) -> Result<User, String> {
+    User::given(name.as_bytes()).map_err(|error| error.to_string())
+}
+
+fn role_named(word: &str) -> Result<Role, &'static str> {
+    Role::named(word).ok_or("it is none of read, spend, admin")
+}
+
+impl ConfigCommand {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let (Self::Check(flags) | Self::Show(flags)) = &self;
+        let loaded = flags.clone().sources().load()?;
+        for warning in &loaded.warnings {
+            eprintln!("purser: {warning}");
+        }
+        let text = match self {
+            Self::Check(_) => {
+                tls::load(&loaded.config)?;
+                "ok\n".to_owned()
+            }
+            Self::Show(_) => show::in_force(&loaded),
+        };
+        write!(std::io::stdout().lock(), "{text}").context("cannot say so")
+    }
+}
+
+impl UserCommand {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let Self::Add(args) = self;
+        let password = new_password().context("no random numbers")?;
+        let user = UserSettings {
+            name: args.name,
+            secret: Secret::of(&password).context("no random numbers")?,
+            role: args.role,
+            wallets: args.wallets,
+            commands: args.commands,
+            rate_per_second: args.rate_per_second,
+            in_flight_max: args.in_flight_max,
+        };
+        let snippet = user.toml(&user.secret.expose());
+        check(&snippet, &user)?;
+        let mut out = std::io::stdout().lock();
+        if let Some(path) = args.append {
+            append(&path, &snippet)?;
+            writeln!(
+                out,
+                "# added to {}; a running server takes it over on SIGHUP",
+                path.display()
+            )?;
+        }
+        writeln!(out, "# the secret of {}, shown only now: {password}\n\n{snippet}", user.name)?;
+        out.flush().context("cannot say so")
+    }
+}
+
+/// That the user can be read back as what it is.
+fn check(snippet: &str, user: &UserSettings) -> anyhow::Result<()> {
+    let loaded = load(snippet)?;
+    anyhow::ensure!(loaded.users.first() == Some(user), "the user cannot be read back");
+    Ok(())
+}
+
+/// What a file with this text would come to.
+fn load(text: &str) -> anyhow::Result<Config> {
+    let mut file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+    file.write_all(text.as_bytes())?;
+    let sources = Sources { file: Some(file.path().to_owned()), ..Sources::default() };
+    Ok(sources.load()?.config)
+}
+
+/// Adds a user to a file, in one step.
+fn append(path: &std::path::Path, snippet: &str) -> anyhow::Result<()> {
+    let cannot = || format!("cannot change {}", path.display());
+    let before = std::fs::read_to_string(path).with_context(cannot)?;
+    let gap = if before.trim().is_empty() { "" } else { "\n\n" };
+    let after = format!("{}{gap}{snippet}", before.trim_end());
+    load(&after).with_context(cannot)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(std::path::Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(cannot)?;
+    file.write_all(after.as_bytes()).with_context(cannot)?;
+    file.as_file().set_permissions(std::fs::metadata(path)?.permissions()).with_context(cannot)?;
+    file.as_file().sync_all().with_context(cannot)?;
+    file.persist(path).with_context(cannot)?;
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! SIGHUP: the configuration is read again, and what may change while the server runs changes.
+
+use crate::config::{Config, Effect, SETTINGS, Sources};
+use crate::files;
+use crate::server::tls::{self, Tls};
+use crate::server::{Context, ShardServer};
+use crate::telemetry::LogLevel;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What a reload changes.
+pub(crate) struct Reload {
+    pub(crate) context: Arc<Context>,
+    pub(crate) shards: Vec<ShardServer>,
+    pub(crate) sources: Sources,
+    /// What was configured at the start, as it was written.
+    pub(crate) started: Config,
+    pub(crate) log_level: LogLevel,
+    pub(crate) tls: Option<Arc<Tls>>,
+}
+
+impl Reload {
+    /// Reads the configuration again at each SIGHUP.
+    pub(crate) async fn run(self) {
+        let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+        while hangups.recv().await.is_some() {
+            match self.reload() {
+                Ok(()) => tracing::info!("the configuration was read again"),
+                Err(error) => {
+                    tracing::error!("nothing was changed, the configuration is wrong: {error:#}");
+                }
+            }
+        }
+    }
+
+    fn reload(&self) -> anyhow::Result<()> {
+        let loaded = self.sources.load()?;
+        let (before, wanted) = (&self.context.live().config, &loaded.config);
+        let mut next = before.clone();
+        for setting in SETTINGS {
+            if setting.effect == Effect::Reload {
+                (setting.copy)(wanted, &mut next);
+            }
+        }
+        next.users.clone_from(&wanted.users);
+        // What needs a restart is still as it was, and what changes must fit to it.
+        next.check().map_err(|refused| {
+            let (setting, allowed) = (refused.setting, refused.allowed);
+            anyhow::anyhow!("{setting}, with what needs a restart as it was: {allowed}")
+        })?;
+        let material = tls::load(&next)?;
+        match (&self.tls, &material) {
+            (Some(tls), Some(material)) => tls.replace(material)?,
+            (None, None) => {}
+            _ => anyhow::bail!("TLS is switched on and off only at a start (tls_cert)"),
+        }
+        self.log_level.set(&next.log_level)?;
+        self.say(before, &next, wanted);
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        if next.connections_max > before.connections_max {
+            files::allow(next.connections_max);
+        }
+        self.context.reload(next, &self.shards);
+        Ok(())
+    }
+
+    /// Says what has changed, and what has not yet.
+    fn say(&self, before: &Config, next: &Config, wanted: &Config) {
+        for setting in SETTINGS {
+            let (name, was) = (setting.name, (setting.show)(before));
+            let (is, wants) = ((setting.show)(next), (setting.show)(wanted));
+            if was != is {
+                tracing::info!("{name} is {is} now, it was {was}");
+            }
+            if setting.effect == Effect::Restart && wants != (setting.show)(&self.started) {
+                tracing::warn!("{name} = {wants} needs a restart");
+            }
+        }
+        for user in &next.users {
+            match before.users.iter().find(|other| other.name == user.name) {
+                None => tracing::info!("user {} is new", user.name),
+                Some(other) if other.secret != user.secret => {
+                    tracing::info!("user {} has another secret: its connections end", user.name);
+                }
+                Some(other) if other != user => {
+                    tracing::info!("user {} has other rights", user.name);
+                }
+                Some(_) => {}
+            }
+        }
+        for user in &before.users {
+            if !next.users.iter().any(|other| other.name == user.name) {
+                tracing::info!("user {} is gone: its connections end", user.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! A client's socket, plain or with TLS: one half is read, the other written, on the same thread.
+//!
+//! With TLS both halves share a session that keeps a bounded number of bytes. What it has encrypted
+//! leaves before more is taken, so a client that reads nothing is seen as without TLS.
+
+use bytes::BytesMut;
+use rustls::ServerConnection;
+use std::cell::RefCell;
+use std::io::{ErrorKind, Read as _, Result, Write as _};
+use std::rc::Rc;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+/// The most bytes that a session keeps before they are encrypted and sent.
+const SESSION_BYTES_MAX: usize = 64 * 1024;
+/// How many bytes are taken out of a session at a time.
+const CHUNK: usize = 16 * 1024;
+
+/// What reads and writes share.
+type Session = Rc<RefCell<ServerConnection>>;
+
+/// The half that is read.
+pub(super) enum Incoming {
+    Plain(OwnedReadHalf),
+    /// What the session has to say by itself goes out by the other half.
+    Tls(OwnedReadHalf, Session),
+}
+
+/// The half that is written.
+pub(super) enum Outgoing {
+    Plain(OwnedWriteHalf),
+    Tls(OwnedWriteHalf, Session),
+}
+
+/// Both halves of a socket; of one with TLS after its handshake.
+pub(super) fn split(stream: TcpStream, tls: Option<Box<ServerConnection>>) -> (Incoming, Outgoing) {
+    let (incoming, outgoing) = stream.into_split();
+    match tls {
+        None => (Incoming::Plain(incoming), Outgoing::Plain(outgoing)),
+        Some(mut session) => {
+            session.set_buffer_limit(Some(SESSION_BYTES_MAX));
+            let session = Rc::new(RefCell::new(*session));
+            (Incoming::Tls(incoming, Rc::clone(&session)), Outgoing::Tls(outgoing, session))
+        }
+    }
+}
+
+impl Incoming {
+    /// Reads what has arrived; 0 when no more will. Nothing is lost when it is dropped.
+    pub(super) async fn read(&mut self, input: &mut BytesMut) -> Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read_buf(input).await,
+            Self::Tls(stream, session) => read_tls(stream, session, input).await,
+        }
+    }
+}
+
+async fn read_tls(
+    stream: &OwnedReadHalf,
+    session: &Session,
+    input: &mut BytesMut,
+) -> Result<usize> {
+    loop {
+        if let Some(read) = take_plain(&mut session.borrow_mut(), input)? {
+            return Ok(read);
+        }
+        stream.readable().await?;
+        // A client that always has more to say lets others speak.
+        tokio::task::consume_budget().await;
+        let session = &mut *session.borrow_mut();
+        match session.read_tls(&mut Raw(stream)) {
+            // The end, without a word: as without TLS.
+            Ok(0) => return Ok(0),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(error) => return Err(error),
+        }
+        let processed = session.process_new_packets();
+        processed.map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error))?;
+    }
+}
+
+/// Takes out what a session has decrypted; 0 when no more will come, none when more may.
+fn take_plain(session: &mut ServerConnection, input: &mut BytesMut) -> Result<Option<usize>> {
+    let mut chunk = [0; CHUNK];
+    let mut taken = 0_usize;
+    loop {
+        match session.reader().read(&mut chunk) {
+            Ok(0) => return Ok(Some(taken)),
+            Ok(read) => {
+                input.extend_from_slice(chunk.get(..read).unwrap_or_default());
+                taken = taken.saturating_add(read);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Ok((taken > 0).then_some(taken));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl Outgoing {
+    /// Writes as much as the socket takes now.
+    pub(super) fn try_write(&self, bytes: &[u8]) -> Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.try_write(bytes),
+            Self::Tls(stream, session) => {
+                let session = &mut *session.borrow_mut();
+                flush(stream, session)?;
+                let written = session.writer().write(bytes)?;
+                match flush(stream, session) {
+                    Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+                    _ => Ok(written),
+                }
+            }
+        }
+    }
+
+    /// Sends what the session has encrypted, or says that the socket takes no more now.
+    pub(super) fn try_flush(&self) -> Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(stream, session) => flush(stream, &mut session.borrow_mut()),
+        }
+    }
+
+    /// Waits until the socket takes more.
+    pub(super) async fn writable(&self) -> Result<()> {
+        match self {
+            Self::Plain(stream) | Self::Tls(stream, _) => stream.writable().await,
+        }
+    }
+
+    /// Tells the client that no more will come, if it hears it at once.
+    pub(super) fn say_goodbye(&self) {
+        if let Self::Tls(stream, session) = self {
+            let session = &mut *session.borrow_mut();
+            session.send_close_notify();
+            // Nobody waits for a client that is not there any more.
+            let _ = flush(stream, session);
+        }
+    }
+}
+
+fn flush(stream: &OwnedWriteHalf, session: &mut ServerConnection) -> Result<()> {
+    while session.wants_write() {
+        if session.write_tls(&mut Raw(stream))? == 0 {
+            return Err(ErrorKind::WriteZero.into());
+        }
+    }
+    Ok(())
+}
+
+/// A half of a socket as the session wants it: it never waits.
+struct Raw<'a, Half>(&'a Half);
+
+impl std::io::Read for Raw<'_, OwnedReadHalf> {
+    fn read(&mut self, bytes: &mut [u8]) -> Result<usize> {
+        self.0.try_read(bytes)
+    }
+}
+
+impl std::io::Write for Raw<'_, OwnedWriteHalf> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}

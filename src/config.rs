@@ -22,6 +22,8 @@ pub struct Config {
     pub http: SocketAddr,
     /// Where everything is kept.
     pub data: PathBuf,
+    /// The folder of price files; empty: the shipped prices.
+    pub prices: PathBuf,
     /// How many arbiters share the wallets; 0: half of the cores.
     pub shards: u8,
     /// How logs look.
@@ -133,6 +135,7 @@ impl Default for Config {
             resp: local(7411),
             http: local(7412),
             data: PathBuf::from("purser-data"),
+            prices: PathBuf::new(),
             shards: 0,
             log_format: LogFormat::Text,
             log_level: "info,actix_server=warn".to_owned(),

@@ -8,9 +8,12 @@ use purser::audit::verify::FORGET_EVERY;
 use purser::config::Config;
 use purser::domain::id::WalletId;
 use purser::domain::time::Timestamp;
+use purser::engine::clock::{Clock as _, SystemClock};
 use purser::export::Format;
+use purser::prices::Source;
+use purser::pricing::import;
 use purser::store::recovery::Loss;
-use purser::{app, audit};
+use purser::{app, audit, prices};
 use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -41,6 +44,54 @@ enum Command {
     Export(ExportArgs),
     /// Copy a store, also of a running server. To restore, copy it back and start on it.
     Backup(BackupArgs),
+    /// Check price books, look into them, compare them, make one of a list of model prices.
+    #[command(subcommand)]
+    Prices(PricesCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum PricesCommand {
+    /// Check a folder of price files; the shipped book without one.
+    Check {
+        /// The folder.
+        #[arg(value_name = "DIR", default_value = "")]
+        folder: PathBuf,
+    },
+    /// Show what a model costs.
+    Show {
+        /// The model.
+        model: String,
+        /// A folder of price files; the shipped book without it.
+        #[arg(long, value_name = "DIR", default_value = "")]
+        prices: PathBuf,
+        /// When, as in 2026-12-01T00:00:00Z; now without it.
+        #[arg(long, value_name = "TIME", value_parser = prices::commands::time)]
+        at: Option<Timestamp>,
+    },
+    /// Show what differs between two folders of price files.
+    Diff {
+        /// The old prices; "" is the shipped book.
+        old: PathBuf,
+        /// The new prices; "" is the shipped book.
+        new: PathBuf,
+        /// When, as in 2026-12-01T00:00:00Z; now without it.
+        #[arg(long, value_name = "TIME", value_parser = prices::commands::time)]
+        at: Option<Timestamp>,
+    },
+    /// Make a price file of the JSON list of model prices (keys such as `input_cost_per_token`).
+    Import {
+        /// The list.
+        file: PathBuf,
+        /// The price file to write, *.json.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// The date of the figures, as in 2026-11-23.
+        #[arg(long, value_name = "DATE")]
+        date: Option<String>,
+        /// Rate models whose prices are all 0, too: the list has 0 also where nobody knows.
+        #[arg(long)]
+        with_free: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -131,6 +182,29 @@ impl BackupArgs {
     }
 }
 
+impl PricesCommand {
+    fn run(&self) -> anyhow::Result<()> {
+        let at = |time: &Option<Timestamp>| time.unwrap_or_else(|| SystemClock::start().now());
+        let said = match self {
+            Self::Check { folder } => {
+                format!("{}ok\n", prices::commands::check(&Source::of(folder))?)
+            }
+            Self::Show { model, prices, at: time } => {
+                prices::commands::show(&Source::of(prices), model, at(time))?
+            }
+            Self::Diff { old, new, at: time } => {
+                let (old, new) = (Source::of(old), Source::of(new));
+                prices::commands::differences(&old, &new, at(time))?
+            }
+            Self::Import { file, out, date, with_free } => {
+                let wanted = import::Wanted { figures: date.as_deref(), with_free: *with_free };
+                prices::commands::import(file, out, wanted)?.to_string()
+            }
+        };
+        write!(std::io::stdout().lock(), "{said}").context("cannot say so")
+    }
+}
+
 #[derive(Debug, Args)]
 struct ServeArgs {
     /// The directory that keeps everything [default: purser-data].
@@ -142,6 +216,9 @@ struct ServeArgs {
     /// Where health and metrics are; port 0 picks a free one [default: 127.0.0.1:7412].
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
+    /// The folder of price files; the shipped prices without it.
+    #[arg(long, value_name = "DIR")]
+    prices: Option<PathBuf>,
     /// A configuration file; see config/purser.toml.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -156,6 +233,7 @@ impl ServeArgs {
         let file = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         let config = Config {
             data: self.data.unwrap_or(file.data),
+            prices: self.prices.unwrap_or(file.prices),
             resp: self.resp.unwrap_or(file.resp),
             http: self.http.unwrap_or(file.http),
             ..file
@@ -172,6 +250,7 @@ fn main() -> ExitCode {
         Some(Command::Verify(args)) => args.run(),
         Some(Command::Export(args)) => args.run(),
         Some(Command::Backup(args)) => args.run(),
+        Some(Command::Prices(command)) => command.run(),
         None => cli.serve.run(),
     };
     match result {

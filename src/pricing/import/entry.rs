@@ -209,6 +209,9 @@ impl Read {
         if of(&self.cells, "pixels").is_some() && self.drop_unit("images") {
             self.ignore("images beside pixels: another measure of the same");
         }
+        if !input && of(&self.cells, "images").is_none() {
+            self.rename("input_images", "images");
+        }
         for unit in ["seconds", "images"] {
             let by_size = format!("{unit}_");
             let has_sizes = self.cells.values().flat_map(BTreeMap::keys);
@@ -228,6 +231,14 @@ impl Read {
         Ok(())
     }
 
+    fn rename(&mut self, from: &str, to: &str) {
+        for cell in self.cells.values_mut() {
+            if let Some(price) = cell.remove(from) {
+                cell.insert(to.to_owned(), price);
+            }
+        }
+    }
+
     /// Whether a unit was there and is no more.
     fn drop_unit(&mut self, unit: &str) -> bool {
         let cells = self.cells.values_mut();
@@ -239,7 +250,8 @@ impl Read {
 
     /// Whether all of its prices are 0.
     pub(super) fn is_free(&self) -> bool {
-        self.cells.values().flat_map(BTreeMap::values).all(|price| price.is_zero())
+        let mut prices = self.cells.values().flat_map(BTreeMap::values).peekable();
+        prices.peek().is_some() && prices.all(|price| price.is_zero())
     }
 
     /// The card that it comes to.

@@ -57,7 +57,7 @@ type Imported = (super::card::Card, std::collections::BTreeSet<String>);
 fn one(name: &str, raw: &RawValue, wanted: Wanted<'_>) -> Result<Imported, String> {
     let mut read = Read::of(&Entry::read(raw)?)?;
     if read.is_free() && !wanted.with_free {
-        return Err("all of its prices are 0, or it has none".to_owned());
+        return Err("all of its prices are 0".to_owned());
     }
     let card = read.card(name, wanted.figures)?;
     Ok((card, read.ignored))

@@ -1,5 +1,6 @@
 //! Rate cards at work: lookup, fallbacks, thresholds, edges of tiers and packages, what is refused.
 
+mod examples;
 mod files;
 mod naive;
 mod random;

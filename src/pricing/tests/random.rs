@@ -30,7 +30,7 @@ fn decimal() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("0".to_owned()),
         (0_u32..100).prop_map(|n| n.to_string()),
-        (0_u32..1_000, 0_u64..1_000_000_000_000).prop_map(|(n, f)| format!("{n}.{f:012}")),
+        (0_u32..1_000, 0_u64..1_000_000_000).prop_map(|(n, f)| format!("{n}.{f:09}")),
         (0_u32..100, 1_usize..8).prop_map(|(f, zeros)| format!("0.{}{f:02}", "0".repeat(zeros))),
     ]
 }
@@ -40,7 +40,7 @@ fn quantity() -> impl Strategy<Value = String> {
         Just("0".to_owned()),
         (0_u32..60).prop_map(|n| n.to_string()),
         (0_u32..5_000_000).prop_map(|n| n.to_string()),
-        (0_u32..100, 0_u64..1_000_000_000).prop_map(|(n, f)| format!("{n}.{f:09}")),
+        (0_u32..100, 0_u64..1_000_000).prop_map(|(n, f)| format!("{n}.{f:06}")),
     ]
 }
 

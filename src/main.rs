@@ -14,10 +14,11 @@ use purser::prices::Source;
 use purser::pricing::import;
 use purser::store::recovery::Loss;
 use purser::{app, audit, prices};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -54,16 +55,16 @@ enum PricesCommand {
     /// Check a folder of price files; the shipped book without one.
     Check {
         /// The folder.
-        #[arg(value_name = "DIR", default_value = "")]
-        folder: PathBuf,
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
     },
     /// Show what a model costs.
     Show {
         /// The model.
         model: String,
         /// A folder of price files; the shipped book without it.
-        #[arg(long, value_name = "DIR", default_value = "")]
-        prices: PathBuf,
+        #[arg(long, value_name = "DIR")]
+        prices: Option<PathBuf>,
         /// When, as in 2026-12-01T00:00:00Z; now without it.
         #[arg(long, value_name = "TIME", value_parser = prices::commands::time)]
         at: Option<Timestamp>,
@@ -71,9 +72,9 @@ enum PricesCommand {
     /// Show what differs between two folders of price files.
     Diff {
         /// The old prices; "" is the shipped book.
-        old: PathBuf,
+        old: OsString,
         /// The new prices; "" is the shipped book.
-        new: PathBuf,
+        new: OsString,
         /// When, as in 2026-12-01T00:00:00Z; now without it.
         #[arg(long, value_name = "TIME", value_parser = prices::commands::time)]
         at: Option<Timestamp>,
@@ -185,15 +186,17 @@ impl BackupArgs {
 impl PricesCommand {
     fn run(&self) -> anyhow::Result<()> {
         let at = |time: &Option<Timestamp>| time.unwrap_or_else(|| SystemClock::start().now());
+        let source =
+            |folder: &Option<PathBuf>| Source::of(folder.as_deref().unwrap_or(Path::new("")));
         let said = match self {
             Self::Check { folder } => {
-                format!("{}ok\n", prices::commands::check(&Source::of(folder))?)
+                format!("{}ok\n", prices::commands::check(&source(folder))?)
             }
             Self::Show { model, prices, at: time } => {
-                prices::commands::show(&Source::of(prices), model, at(time))?
+                prices::commands::show(&source(prices), model, at(time))?
             }
             Self::Diff { old, new, at: time } => {
-                let (old, new) = (Source::of(old), Source::of(new));
+                let (old, new) = (Source::of(Path::new(old)), Source::of(Path::new(new)));
                 prices::commands::differences(&old, &new, at(time))?
             }
             Self::Import { file, out, date, with_free } => {

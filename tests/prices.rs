@@ -105,7 +105,7 @@ mod tests {
         for (name, entry) in &list {
             let Some(card) = book.closest(name).first().copied().cloned() else { continue };
             models += 1;
-            for _ in 0..20 {
+            for _ in 0..30 {
                 for (variant, suffix) in [
                     (None, ""),
                     (Some("batch"), "_batches"),

@@ -13,6 +13,9 @@ fn blocks() -> Vec<&'static str> {
     blocks.map(|block| block.split("```").next().unwrap()).collect()
 }
 
+/// Which block, the model, what is used of it, and what it comes to.
+type Example = (usize, &'static str, &'static [(&'static str, &'static str)], &'static str);
+
 #[derive(Debug)]
 struct Before;
 
@@ -28,27 +31,30 @@ fn every_example_comes_to_what_the_page_says() {
     let [shown, markups, examples @ ..] = &blocks[..] else { panic!("no examples") };
     assert_eq!(book(shown).cards().len(), 1);
     assert_eq!(file("markups.toml", markups).unwrap().markups.unwrap().len(), 3);
-    let asked: [(usize, &str, &[(&str, &str)], &str); 6] = [
+    let asked: [Example; 6] = [
         (
             0,
             "long-context",
-            &[("input_tokens", "20000"), ("cache_read_tokens", "100000"), ("output_tokens", "1000")],
+            &[
+                ("input_tokens", "20000"),
+                ("cache_read_tokens", "100000"),
+                ("output_tokens", "1000"),
+            ],
             "0.0475",
         ),
         (
             0,
             "long-context",
-            &[("input_tokens", "20000"), ("cache_read_tokens", "200000"), ("output_tokens", "1000")],
+            &[
+                ("input_tokens", "20000"),
+                ("cache_read_tokens", "200000"),
+                ("output_tokens", "1000"),
+            ],
             "0.115",
         ),
         (1, "search", &[("results", "30")], "0.006"),
         (1, "search", &[("results", "0")], "0.002"),
-        (
-            2,
-            "any",
-            &[("input_tokens", "1500"), ("output_tokens", "250"), ("images", "1")],
-            "2.75",
-        ),
+        (2, "any", &[("input_tokens", "1500"), ("output_tokens", "250"), ("images", "1")], "2.75"),
         (3, "gpu-a100", &[("seconds", "1000")], "1.15"),
     ];
     assert_eq!(examples.len(), 4);

@@ -139,21 +139,19 @@ impl Rolled {
                 prices.iter().map(|(unit, price)| format!("{unit} = {}", price.text())).collect();
             format!("{{ {} }}", prices.join(", "))
         };
-        let mut text = String::new();
+        let mut parts = Vec::new();
         if let Some((percent, fixed)) = &self.markup {
-            text += &format!(
-                "[[markup]]\ncurrency = \"USD\"\npercent = \"{percent}\"\nfixed = \"{fixed}\"\n"
-            );
+            parts.push(format!(
+                "[[markup]]\ncurrency = \"USD\"\npercent = \"{percent}\"\nfixed = \"{fixed}\""
+            ));
         }
-        text += "[[card]]\nmodel = \"m\"\ncurrency = \"USD\"\n";
-        text += &format!("price = {}\n", prices(&self.prices));
+        parts.push("[[card]]\nmodel = \"m\"\ncurrency = \"USD\"".to_owned());
+        parts.push(format!("price = {}", prices(&self.prices)));
         if let Some((tokens, above)) = &self.above {
-            text += &format!("above = [{{ tokens = {tokens}, price = {} }}]\n", prices(above));
+            parts.push(format!("above = [{{ tokens = {tokens}, price = {} }}]", prices(above)));
         }
-        if let Some(minimum) = &self.minimum {
-            text += &format!("minimum = \"{minimum}\"\n");
-        }
-        text
+        parts.extend(self.minimum.iter().map(|minimum| format!("minimum = \"{minimum}\"")));
+        parts.join("\n")
     }
 
     /// Cost and amount, both rounded up; `None` when a unit has no price.

@@ -3,10 +3,12 @@
 use crate::config::{Config, Sources};
 use crate::engine::clock::{Clock, SystemClock};
 use crate::engine::committer::Submission;
-use crate::engine::prices::EmptyShelf;
+
 use crate::engine::shard::Shard;
 use crate::engine::signal::ShardSignal;
 use crate::files;
+use crate::price_shelf::Shelf;
+use crate::prices::{PriceBooks, Source};
 use crate::reload::Reload;
 use crate::server::tls::{self, Tls};
 use crate::server::{self, Context, ShardServer};
@@ -47,6 +49,9 @@ pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
         let _heard = outlive_large_files()?;
         let signals: Vec<_> = (0..config.shards()).map(|_| ShardSignal::new()).collect();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let prices =
+            PriceBooks::open(&config.data, Source::of(config.prices.as_deref()), clock.now())?;
+        let prices = Arc::new(Shelf::new(prices));
         let context = Context::new(config, clock, signals.clone());
         let (submit, submissions) = crossbeam::channel::unbounded();
         let shards = start_shards(&context, &signals, &submit);
@@ -58,6 +63,7 @@ pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
             context: Arc::clone(&context),
             shards: shards.clone(),
             sources: sources.clone(),
+            prices: Arc::clone(&prices),
             started,
             log_level,
             tls: tls.clone(),
@@ -68,7 +74,7 @@ pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
         actix_rt::spawn(http);
         let threads = StoreThreads {
             context: Arc::clone(&context),
-            prices: Arc::new(EmptyShelf),
+            prices,
             signals,
             submit: submit.clone(),
             submissions,

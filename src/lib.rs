@@ -7,6 +7,8 @@
 //! - [`codec`]: bytes to domain and back: RESP, journal records. Pure.
 //! - [`store`]: the journal behind a narrow trait, in sled or in memory; recovery.
 //! - [`engine`]: one actor a wallet, shards, batches, the committer.
+//! - [`pricing`]: price books: rate cards, tiers, markups; usage to exact money. Pure.
+//! - [`prices`]: price books on disk: read from a folder, kept by version, in force by time.
 //! - [`export`]: ledgers as files: JSON lines, CSV, Parquet.
 //! - [`audit`]: stores seen from outside: verified, exported, backed up.
 //! - [`server`]: sockets, sessions, replies in order, HTTP.
@@ -23,6 +25,9 @@ pub mod domain;
 pub mod engine;
 pub mod export;
 mod files;
+mod price_shelf;
+pub mod prices;
+pub mod pricing;
 mod reload;
 pub mod server;
 pub mod store;

@@ -10,12 +10,16 @@ use purser::audit::verify::FORGET_EVERY;
 use purser::config::flags::Flags;
 use purser::domain::id::WalletId;
 use purser::domain::time::Timestamp;
+use purser::engine::clock::{Clock as _, SystemClock};
 use purser::export::Format;
+use purser::prices::Source;
+use purser::pricing::import;
 use purser::store::recovery::Loss;
-use purser::{app, audit};
+use purser::{app, audit, prices};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -48,6 +52,54 @@ enum Command {
     /// Who may use the server.
     #[command(subcommand)]
     User(cli::UserCommand),
+    /// Check price books, look into them, compare them, make one of a list of model prices.
+    #[command(subcommand)]
+    Prices(PricesCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum PricesCommand {
+    /// Check a folder of price files; the shipped book without one.
+    Check {
+        /// The folder.
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+    /// Show what a model costs.
+    Show {
+        /// The model.
+        model: String,
+        /// A folder of price files; the shipped book without it.
+        #[arg(long, value_name = "DIR")]
+        prices: Option<PathBuf>,
+        /// When, as in 2026-12-01T00:00:00Z; now without it.
+        #[arg(long, value_name = "TIME", value_parser = prices::commands::time)]
+        at: Option<Timestamp>,
+    },
+    /// Show what differs between two folders of price files.
+    Diff {
+        /// The old prices; "" is the shipped book.
+        old: OsString,
+        /// The new prices; "" is the shipped book.
+        new: OsString,
+        /// When, as in 2026-12-01T00:00:00Z; now without it.
+        #[arg(long, value_name = "TIME", value_parser = prices::commands::time)]
+        at: Option<Timestamp>,
+    },
+    /// Make a price file of the JSON list of model prices (keys such as `input_cost_per_token`).
+    Import {
+        /// The list.
+        file: PathBuf,
+        /// The price file to write, *.json.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// The date of the figures, as in 2026-11-23.
+        #[arg(long, value_name = "DATE")]
+        date: Option<String>,
+        /// Rate models whose prices are all 0, too: the list has 0 also where nobody knows.
+        #[arg(long)]
+        with_free: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -156,6 +208,31 @@ impl BackupArgs {
     }
 }
 
+impl PricesCommand {
+    fn run(&self) -> anyhow::Result<()> {
+        let at = |time: &Option<Timestamp>| time.unwrap_or_else(|| SystemClock::start().now());
+        let source = |folder: &Option<PathBuf>| Source::of(folder.as_deref());
+        let said = match self {
+            Self::Check { folder } => {
+                format!("{}ok\n", prices::commands::check(&source(folder))?)
+            }
+            Self::Show { model, prices, at: time } => {
+                prices::commands::show(&source(prices), model, at(time))?
+            }
+            Self::Diff { old, new, at: time } => {
+                let (old, new) =
+                    (Source::of(Some(Path::new(old))), Source::of(Some(Path::new(new))));
+                prices::commands::differences(&old, &new, at(time))?
+            }
+            Self::Import { file, out, date, with_free } => {
+                let wanted = import::Wanted { figures: date.as_deref(), with_free: *with_free };
+                prices::commands::import(file, out, wanted)?.to_string()
+            }
+        };
+        write!(std::io::stdout().lock(), "{said}").context("cannot say so")
+    }
+}
+
 #[derive(Debug, Args)]
 struct ServeArgs {
     #[command(flatten)]
@@ -182,6 +259,7 @@ fn main() -> ExitCode {
         Some(Command::Backup(args)) => args.run(),
         Some(Command::Config(command)) => command.run(),
         Some(Command::User(command)) => command.run(),
+        Some(Command::Prices(command)) => command.run(),
         None => cli.serve.run(),
     };
     match result {

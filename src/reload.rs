@@ -1,7 +1,9 @@
-//! SIGHUP: the configuration is read again, and what may change while the server runs changes.
+//! SIGHUP: the configuration and the price book are read again, and what may change while the server
+//! runs changes.
 
 use crate::config::{Config, Effect, SETTINGS, Sources};
 use crate::files;
+use crate::price_shelf::Shelf;
 use crate::server::tls::{self, Tls};
 use crate::server::{Context, ShardServer};
 use crate::telemetry::LogLevel;
@@ -13,6 +15,7 @@ pub(crate) struct Reload {
     pub(crate) context: Arc<Context>,
     pub(crate) shards: Vec<ShardServer>,
     pub(crate) sources: Sources,
+    pub(crate) prices: Arc<Shelf>,
     /// What was configured at the start, as it was written.
     pub(crate) started: Config,
     pub(crate) log_level: LogLevel,
@@ -30,6 +33,19 @@ impl Reload {
                     tracing::error!("nothing was changed, the configuration is wrong: {error:#}");
                 }
             }
+            self.reload_prices().await;
+        }
+    }
+
+    /// Reads the price book again, on a thread of its own: it may be large.
+    async fn reload_prices(&self) {
+        let (prices, now) = (Arc::clone(&self.prices), self.context.clock.now());
+        let reloaded = tokio::task::spawn_blocking(move || prices.reload(now)).await;
+        match reloaded {
+            Ok(Ok(Some(version))) => tracing::info!(%version, "the price book was read again"),
+            Ok(Ok(None)) => tracing::warn!("no price book is in force yet"),
+            Ok(Err(error)) => tracing::error!("the prices are as they were: {error}"),
+            Err(error) => tracing::error!("the prices were not read: {error}"),
         }
     }
 

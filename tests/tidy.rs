@@ -12,7 +12,7 @@ mod tests {
     /// The reference model. What lies beside it asks, and puts questions and answers into its words.
     const MODEL: &str = "tests/model/mod.rs";
     /// What each layer may name of this crate. Whoever is not listed may name anything.
-    const LAYERS: [(&str, &[&str]); 9] = [
+    const LAYERS: [(&str, &[&str]); 10] = [
         ("domain", &["domain"]),
         (
             "pricing",
@@ -25,6 +25,7 @@ mod tests {
                 "domain::usage",
             ],
         ),
+        ("prices", &["prices", "pricing", "domain"]),
         ("codec", &["codec", "domain"]),
         ("store", &["store", "codec::record", "codec::snapshot", "codec::value", "domain"]),
         (

@@ -1,10 +1,11 @@
-//! How long the parts take: every command, the protocol, records, replay, commits. One name or a
+//! How long the parts take: every command, the protocol, records, replay, prices, commits. One name or a
 //! part of it after `--` picks what runs.
 #![expect(clippy::unwrap_used, reason = "a bench")]
 
 mod commands;
 mod committer;
 mod journal;
+mod prices;
 mod record;
 mod replay;
 mod resp;
@@ -20,6 +21,7 @@ criterion_group!(
     resp::replies,
     record::records,
     replay::replay,
+    prices::prices,
     committer::commits
 );
 criterion_main!(timings);

@@ -128,6 +128,8 @@ settings! {
     http: SocketAddr = local(7412), "address", Restart;
     /// The directory that keeps everything.
     data: PathBuf = PathBuf::from("purser-data"), "path", Restart;
+    /// The folder of price files; empty: the prices that are shipped.
+    prices: Option<PathBuf> = None, "path", Restart;
     /// The certificate chain of RESP and HTTP, in PEM; empty: no TLS.
     tls_cert: Option<PathBuf> = None, "path", Reload;
     /// The private key of the certificate, in PEM.

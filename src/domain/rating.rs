@@ -167,9 +167,9 @@ pub enum BookQuestion {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BookAnswer {
     /// Rate cards.
-    Cards(Vec<Sheet>),
-    /// Models, one sheet each.
-    Models(Vec<Sheet>),
+    Cards(Vec<Shown>),
+    /// Models, a few words of each.
+    Models(Vec<Shown>),
     /// It was read again: this version is in force.
     Reloaded(PriceVersion),
     /// No rate card for the model.
@@ -178,20 +178,19 @@ pub enum BookAnswer {
     Failed(String),
 }
 
-/// Something written down to be shown: names and values, in order.
-pub type Sheet = Vec<(&'static str, Shown)>;
-
-/// A value to be shown.
+/// Something written down to be shown: a tree of texts and numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shown {
-    /// A text, an exact decimal among them.
+    /// A text, or an exact decimal.
     Text(String),
-    /// A whole number.
-    Integer(i64),
-    /// Several things.
+    /// A count.
+    Number(u64),
+    /// Several.
     List(Vec<Shown>),
-    /// Names and values.
-    Sheet(Sheet),
+    /// Named parts, in their order.
+    Map(Vec<(&'static str, Shown)>),
+    /// Parts by the names that a card gives them.
+    Named(Vec<(String, Shown)>),
 }
 
 /// Somebody who knows prices. The same version answers the same for ever.

@@ -5,7 +5,7 @@ use crate::codec::resp::Writer;
 use crate::domain::id::{OpId, Unit, Variant};
 use crate::domain::outcome::{Explanation, PriceView, Refusal};
 use crate::domain::price_tag::PriceTag;
-use crate::domain::rating::{BookAnswer, PriceLine, PriceVersion, Sheet, Shown};
+use crate::domain::rating::{BookAnswer, PriceLine, PriceVersion, Shown};
 use crate::domain::usage::Quantity;
 
 /// Writes what `PRICE` answers.
@@ -23,10 +23,10 @@ pub(super) fn write_answer(answer: &BookAnswer, writer: &mut Writer<'_>) {
     match answer {
         // A model has one rate card, or one for each currency.
         BookAnswer::Cards(cards) => match cards.as_slice() {
-            [card] => write_sheet(card, writer),
-            cards => write_sheets(cards, writer),
+            [card] => write_shown(card, writer),
+            cards => write_all(cards, writer),
         },
-        BookAnswer::Models(models) => write_sheets(models, writer),
+        BookAnswer::Models(models) => write_all(models, writer),
         BookAnswer::Reloaded(version) => writer.text(&version.to_string()),
         BookAnswer::NoModel(model) => {
             write_refusal(&Refusal::no_price(model.clone(), None), writer);
@@ -38,30 +38,30 @@ pub(super) fn write_answer(answer: &BookAnswer, writer: &mut Writer<'_>) {
     }
 }
 
-fn write_sheets(sheets: &[Sheet], writer: &mut Writer<'_>) {
-    writer.array_header(sheets.len());
-    for sheet in sheets {
-        write_sheet(sheet, writer);
+fn write_all(shown: &[Shown], writer: &mut Writer<'_>) {
+    writer.array_header(shown.len());
+    for part in shown {
+        write_shown(part, writer);
     }
 }
 
-fn write_sheet(sheet: &Sheet, writer: &mut Writer<'_>) {
-    writer.map_header(sheet.len());
-    for (name, value) in sheet {
-        writer.text(name);
-        write_shown(value, writer);
-    }
-}
-
-fn write_shown(value: &Shown, writer: &mut Writer<'_>) {
-    match value {
+fn write_shown(shown: &Shown, writer: &mut Writer<'_>) {
+    match shown {
         Shown::Text(text) => writer.text(text),
-        Shown::Integer(integer) => writer.integer(*integer),
-        Shown::Sheet(sheet) => write_sheet(sheet, writer),
-        Shown::List(values) => {
-            writer.array_header(values.len());
-            for value in values {
-                write_shown(value, writer);
+        Shown::Number(number) => writer.integer(*number),
+        Shown::List(parts) => write_all(parts, writer),
+        Shown::Map(parts) => {
+            writer.map_header(parts.len());
+            for (name, part) in parts {
+                writer.text(name);
+                write_shown(part, writer);
+            }
+        }
+        Shown::Named(parts) => {
+            writer.map_header(parts.len());
+            for (name, part) in parts {
+                writer.text(name);
+                write_shown(part, writer);
             }
         }
     }

@@ -12,7 +12,6 @@ mod tests {
     use purser::pricing::{Book, shown};
     use serde_json::value::RawValue;
     use std::collections::BTreeMap;
-    use std::path::Path;
     use std::sync::Arc;
 
     const SAMPLE: &str = include_str!("prices/model_prices_sample.json");

@@ -7,12 +7,11 @@ use purser::domain::usage::Quantity;
 use purser::prices::Source;
 use purser::pricing::{Book, read};
 use std::hint::black_box;
-use std::path::Path;
 use std::sync::Arc;
 
 /// The shipped cards, and what makes the way to a price longer: beginnings and markups.
 fn book() -> Arc<Book> {
-    let shipped = Source::of(Path::new("")).read().unwrap();
+    let shipped = Source::of(None).read().unwrap();
     let more = r#"
         [[markup]]
         wallet = "staff-*"
@@ -58,7 +57,7 @@ pub(crate) fn prices(criterion: &mut Criterion) {
         }
     }
     group.bench_function("read the shipped book", |bencher| {
-        let source = Source::of(Path::new(""));
+        let source = Source::of(None);
         bencher.iter(|| source.read().unwrap());
     });
     group.finish();

@@ -7,6 +7,7 @@ mod crash;
 mod life;
 mod lifecycle;
 mod money;
+mod prices;
 mod race;
 mod readme;
 mod session;

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Sources};
 use crate::engine::clock::{Clock, SystemClock};
-use crate::engine::committer::Submission;
+use crate::engine::committer::{Durability, Submission};
 
 use crate::engine::shard::Shard;
 use crate::engine::signal::ShardSignal;
@@ -36,6 +36,13 @@ pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
     abort_on_panic();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
+    }
+    if let Durability::Interval(interval) = config.durability() {
+        let ms = interval.as_millis();
+        tracing::warn!(
+            "durability = \"interval\": what is acknowledged may be missing on the disk for {ms} ms; \
+             a crash or a power loss takes it"
+        );
     }
     let tls = tls::load(&config)?.map(|material| Tls::new(&material)).transpose()?;
     files::allow(config.connections_max);

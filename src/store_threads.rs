@@ -118,7 +118,13 @@ impl StoreThreads {
                 self.spawn(scope, "keeper", move || keeping.run())?,
                 self.spawn(scope, "sweep", move || sweep.run())?,
             ];
-            let committed = committer::run(writer, &self.submissions, &self.signals, &written);
+            let committed = committer::run(
+                writer,
+                &self.submissions,
+                &self.signals,
+                &written,
+                self.context.live().config.durability(),
+            );
             drop(to_keeper.send(ToKeeper::Stop));
             drop(stop_sweep);
             loaders.stop();

@@ -10,7 +10,7 @@ use purser::domain::outcome::Outcome;
 use purser::domain::time::Timestamp;
 use purser::engine::batch::BatchNo;
 use purser::engine::clock::ManualClock;
-use purser::engine::committer::{self, Submission};
+use purser::engine::committer::{self, Durability, Submission};
 use purser::engine::loader::{self, Loaders};
 use purser::engine::peers::{Forward, Inheritance, PeerMessage, Question};
 use purser::engine::prices::EmptyShelf;
@@ -88,7 +88,8 @@ async fn charge_in_bursts() -> (Vec<Outcome>, u64) {
     let committer = std::thread::spawn({
         let (journal, signals) = (journal.clone(), signals.clone());
         let writer = JournalWriter::new(journal, Vec::new());
-        move || committer::run(writer, &submissions, &signals, &AtomicU64::new(0))
+        let written = AtomicU64::new(0);
+        move || committer::run(writer, &submissions, &signals, &written, Durability::Commit)
     });
     let now = Timestamp::from_millis(1_700_000_000_000);
     let clock = Arc::new(ManualClock::at(now));

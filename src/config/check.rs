@@ -22,6 +22,8 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
     let c = config;
     let ttl = Span::TTL_MIN.millis()..=Span::TTL_MAX.millis();
     range(c.shards <= 64, "shards", "0 to 64")?;
+    let interval = 1..=60_000;
+    range(interval.contains(&c.durability_interval_ms), "durability_interval_ms", "1 to 60000")?;
     range(ttl.contains(&c.hold_ttl_ms), "hold_ttl_ms", "1 to 2678400000 (31 days)")?;
     range(c.lapse_grace_ms >= 0, "lapse_grace_ms", "0 or more")?;
     range(c.dedup_window_ms > 0, "dedup_window_ms", "above 0")?;

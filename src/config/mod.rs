@@ -17,6 +17,7 @@ pub use users::UserSettings;
 use crate::domain::rules::Rules;
 use crate::domain::time::Span;
 use crate::engine::Settings;
+use crate::engine::committer::Durability;
 use crate::engine::keeping::Timing;
 use crate::store::archive;
 use std::path::PathBuf;
@@ -30,6 +31,15 @@ pub enum LogFormat {
     Text,
     /// For machines.
     Json,
+}
+
+/// When a client hears of what it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DurabilityMode {
+    /// When it is on the disk.
+    Commit,
+    /// Before: it is on the disk within an interval.
+    Interval,
 }
 
 /// Why a configuration is refused.
@@ -97,6 +107,16 @@ impl Config {
             passivate_after: Span::from_millis(self.passivate_after_ms),
             active_max: self.wallets_active_max.div_ceil(usize::from(self.shards())),
             checkpoint_bytes_per_second: self.checkpoint_bytes_per_second,
+        }
+    }
+
+    /// When what is written is made safe.
+    pub const fn durability(&self) -> Durability {
+        match self.durability {
+            DurabilityMode::Commit => Durability::Commit,
+            DurabilityMode::Interval => {
+                Durability::Interval(Duration::from_millis(self.durability_interval_ms))
+            }
         }
     }
 

@@ -3,9 +3,9 @@
 //! The configuration itself, its flags, its environment variables, `CONFIG GET`, `purser config show`
 //! and the table in docs/configuration.md are made of it.
 
-use super::LogFormat;
 use super::users::UserSettings;
 use super::value::Value;
+use super::{DurabilityMode, LogFormat};
 use crate::domain::rules::Rules;
 use crate::domain::time::Span;
 use std::fmt::Write as _;
@@ -136,6 +136,10 @@ settings! {
     tls_key: Option<PathBuf> = None, "path", Reload;
     /// Who signs the certificates that clients must have, in PEM; empty: clients need none.
     tls_client_ca: Option<PathBuf> = None, "path", Reload;
+    /// When a client hears of what it did: commit, when it is on the disk; interval, before, so that a crash or a power loss takes what was acknowledged in the last durability_interval_ms.
+    durability: DurabilityMode = DurabilityMode::Commit, "word", Restart;
+    /// With durability = "interval": how long something acknowledged may be missing on the disk.
+    durability_interval_ms: u64 = 100, "ms", Restart;
     /// How many threads share the wallets; 0: half of the cores.
     shards: u8 = 0, "threads", Restart;
     /// How logs look: text for people, json for machines.

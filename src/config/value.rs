@@ -1,6 +1,6 @@
 //! The kinds of values that settings have, to and from text.
 
-use super::LogFormat;
+use super::{DurabilityMode, LogFormat};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -78,6 +78,23 @@ impl Value for LogFormat {
         match self {
             Self::Text => "text".to_owned(),
             Self::Json => "json".to_owned(),
+        }
+    }
+}
+
+impl Value for DurabilityMode {
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "commit" => Ok(Self::Commit),
+            "interval" => Ok(Self::Interval),
+            _ => Err("it must be commit or interval".to_owned()),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Commit => "commit".to_owned(),
+            Self::Interval => "interval".to_owned(),
         }
     }
 }

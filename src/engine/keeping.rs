@@ -217,7 +217,7 @@ impl Keeping {
 
     fn are_safe(&self, mut batches: impl Iterator<Item = (u8, BatchNo)>) -> bool {
         batches.all(|(shard, after)| {
-            self.shards.get(usize::from(shard)).is_some_and(|shard| shard.durable() >= after)
+            self.shards.get(usize::from(shard)).is_some_and(|shard| shard.is_safe(after))
         })
     }
 

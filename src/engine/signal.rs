@@ -12,8 +12,10 @@ use tokio::sync::Notify;
 pub struct ShardSignal {
     /// Wakes the shard for a turn.
     pub(super) wake: Notify,
-    /// The last batch that is safe.
+    /// The last batch that may be acknowledged.
     durable: AtomicU64,
+    /// The last batch that is safe; the same, unless the operator lets clients hear of it earlier.
+    safe: AtomicU64,
     failed: AtomicBool,
     /// Buffers of batches that are safe, to be filled again.
     pub(super) buffers: ArrayQueue<Vec<u8>>,
@@ -31,6 +33,7 @@ impl ShardSignal {
         Arc::new(Self {
             wake: Notify::new(),
             durable: AtomicU64::new(0),
+            safe: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             buffers: ArrayQueue::new(4),
             inbox: SegQueue::new(),
@@ -42,7 +45,17 @@ impl ShardSignal {
         })
     }
 
-    /// A batch is safe; its buffer comes back.
+    /// A batch is safe.
+    pub fn safe(&self, batch: BatchNo) {
+        self.safe.store(batch.0, Ordering::Release);
+    }
+
+    /// Whether a batch is safe.
+    pub(super) fn is_safe(&self, batch: BatchNo) -> bool {
+        self.safe.load(Ordering::Acquire) >= batch.0
+    }
+
+    /// A batch may be acknowledged; its buffer comes back.
     pub fn committed(&self, batch: BatchNo, buffer: Vec<u8>) {
         // A queue that is full keeps its own buffers: this one is freed.
         drop(self.buffers.push(buffer));

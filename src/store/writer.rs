@@ -118,6 +118,14 @@ impl<J: Journal> JournalWriter<J> {
         Ok(())
     }
 
+    /// Marks that all logs are safe to their ends.
+    pub fn mark_all(&mut self) -> Result<(), StoreError> {
+        for tail in &self.tails {
+            self.journal.set_mark(tail.mark())?;
+        }
+        Ok(())
+    }
+
     /// Where a log ends.
     pub fn tail(&self, log: u8) -> Tail {
         let known = self.tails.iter().find(|tail| tail.next.log() == log);

@@ -191,4 +191,8 @@ fn the_limit_of_open_files_is_raised_or_explained() {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     assert!(files.split_whitespace().nth(3) == Some("3512"), "{files}");
+    drop(server);
+    // The hard limit, too; who may not go beyond it says what fits.
+    let log = run("-n 1000").log();
+    assert!(log.contains("only 488 of") || log.contains("raised the limit"), "{log}");
 }

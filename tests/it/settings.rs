@@ -193,6 +193,13 @@ fn the_limit_of_open_files_is_raised_or_explained() {
     assert!(files.split_whitespace().nth(3) == Some("3512"), "{files}");
     drop(server);
     // The hard limit, too; who may not go beyond it says what fits.
-    let log = run("-n 1000").log();
+    let server = run("-n 1000");
+    let start = std::time::Instant::now();
+    while !server.log().contains("journal is recovered")
+        && start.elapsed() < super::support::PATIENCE
+    {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let log = server.log();
     assert!(log.contains("only 488 of") || log.contains("raised the limit"), "{log}");
 }

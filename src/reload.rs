@@ -27,7 +27,7 @@ impl Reload {
     pub(crate) async fn run(self) {
         let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
         while hangups.recv().await.is_some() {
-            match self.reload() {
+            match self.reload().await {
                 Ok(()) => tracing::info!("the configuration was read again"),
                 Err(error) => {
                     tracing::error!("nothing was changed, the configuration is wrong: {error:#}");
@@ -49,9 +49,10 @@ impl Reload {
         }
     }
 
-    fn reload(&self) -> anyhow::Result<()> {
+    async fn reload(&self) -> anyhow::Result<()> {
         let loaded = self.sources.load()?;
-        let (before, wanted) = (&self.context.live().config, &loaded.config);
+        let running = self.context.live();
+        let (before, wanted) = (&running.config, &loaded.config);
         let mut next = before.clone();
         for setting in SETTINGS {
             if setting.effect == Effect::Reload {
@@ -78,7 +79,7 @@ impl Reload {
         if next.connections_max > before.connections_max {
             files::allow(next.connections_max);
         }
-        self.context.reload(next, &self.shards);
+        self.context.reload(next, &self.shards).await;
         Ok(())
     }
 

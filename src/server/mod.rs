@@ -130,13 +130,14 @@ impl Context {
         Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Goes by these settings from now on, all of which may change while the server runs.
-    pub fn reload(&self, config: Config, shards: &[ShardServer]) {
+    /// Goes by these settings from now on, all of which may change while the server runs. When it is
+    /// done, every shard does.
+    pub async fn reload(&self, config: Config, shards: &[ShardServer]) {
         let access = Arc::new(Access::new(&config.users, Some(&self.live().access)));
         let live = Arc::new(Live { config, access });
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&live);
         for shard in shards {
-            drop(shard.0.send(Order::Reload(Arc::clone(&live))));
+            shard.reload(Arc::clone(&live)).await;
         }
     }
 
@@ -196,8 +197,8 @@ fn gauge(name: &'static str, value: impl TryInto<u64>) {
 enum Order {
     /// Serve a client.
     Serve(std::net::TcpStream, Option<Box<ServerConnection>>, Arc<Client>),
-    /// Go by settings that were read again.
-    Reload(Arc<Live>),
+    /// Go by settings that were read again; told when it does.
+    Reload(Arc<Live>, oneshot::Sender<()>),
     /// Answer what is in flight and end; told when it is done.
     Stop(oneshot::Sender<()>),
 }
@@ -215,9 +216,18 @@ impl ShardServer {
 
     /// Answers what is in flight and ends its connections.
     pub async fn stop(&self) {
+        self.order(Order::Stop).await;
+    }
+
+    /// Goes by settings that were read again.
+    async fn reload(&self, live: Arc<Live>) {
+        self.order(|done| Order::Reload(live, done)).await;
+    }
+
+    /// Gives an order and waits until it is done. A shard that is gone has nothing left to do.
+    async fn order(&self, order: impl FnOnce(oneshot::Sender<()>) -> Order) {
         let (done, is_done) = oneshot::channel();
-        if self.0.send(Order::Stop(done)).is_ok() {
-            // A shard that is gone has nothing in flight.
+        if self.0.send(order(done)).is_ok() {
             let _ = is_done.await;
         }
     }
@@ -246,7 +256,10 @@ pub async fn serve_shard(shard: Rc<Shard>, context: Arc<Context>, mut orders: Or
                     }
                 }
             }
-            Order::Reload(live) => connections.reload(&live),
+            Order::Reload(live, done) => {
+                connections.reload(&live);
+                let _ = done.send(());
+            }
             Order::Stop(done) => {
                 connections.stop();
                 while !(connections.is_empty() && shard.is_settled()) {

@@ -1,6 +1,6 @@
 //! The penetration list: what nobody may do who has not said who it is, and no user beyond its rights.
 
-use super::support::{Server, data, folder, map_of, spawn, text_of};
+use super::support::{PATIENCE, Server, data, folder, map_of, spawn, text_of};
 use super::users::{all, error_of, example, login, password, serve, user};
 use purser::codec::commands::Role;
 use redis::Value;
@@ -212,6 +212,10 @@ fn a_wrong_name_and_a_wrong_password_look_the_same_and_no_secret_is_told() {
     let mut outputs = vec![metrics];
     for line in ["CONFIG GET *", "INFO", "INFO everything", "CLIENT LIST", "COMMAND DOCS"] {
         outputs.push(format!("{:?}", root.call(line)));
+    }
+    let start = Instant::now();
+    while !server.log().contains("failed to authenticate") && start.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(5));
     }
     let log = server.log();
     assert!(log.contains("a client failed to authenticate"), "{log}");

@@ -145,6 +145,7 @@ fn settings_change_while_the_server_runs_or_are_said_not_to() {
     assert_eq!(get("request_bytes_max"), "65536");
     write(&folder, "request_bytes_max = 2048\nholds_max = 5\nlog_level = \"warn\"");
     let log = server.reload("holds_max = 5 needs a restart");
+    // Now that only warnings are logged, it is not said when all is done.
     assert!(!log.contains("nothing was changed"), "{log}");
     while get("request_bytes_max") != "2048" {
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -190,4 +191,15 @@ fn the_limit_of_open_files_is_raised_or_explained() {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     assert!(files.split_whitespace().nth(3) == Some("3512"), "{files}");
+    drop(server);
+    // The hard limit, too; who may not go beyond it says what fits.
+    let server = run("-n 1000");
+    let start = std::time::Instant::now();
+    while !server.log().contains("journal is recovered")
+        && start.elapsed() < super::support::PATIENCE
+    {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let log = server.log();
+    assert!(log.contains("only 488 of") || log.contains("raised the limit"), "{log}");
 }

@@ -22,6 +22,7 @@ use crate::store::state::State;
 use crate::store::writer::{JournalWriter, Tail};
 use crate::store::{Journal as _, StoreError};
 use crossbeam::channel::{Receiver, Sender, unbounded};
+use sd_notify::NotifyState;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
 use std::sync::Arc;
@@ -284,4 +285,5 @@ fn announce(config: &Config) {
         let _ = writeln!(out, "try: redis-cli -p {port} WALLET.OPEN alice CURRENCY USD");
     }
     let _ = out.flush();
+    crate::telemetry::tell_systemd(NotifyState::Ready);
 }

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, LogFormat};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use sd_notify::NotifyState;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 use tracing_subscriber::{EnvFilter, reload};
@@ -124,4 +125,11 @@ fn describe() {
     describe_gauge!("purser_resident_memory_bytes", "Memory that the process has");
     describe_gauge!("purser_uptime_seconds", "Time since the start");
     describe_gauge!("purser_build_info", "The version that runs");
+}
+
+/// Tells systemd, if it waits to hear (`Type=notify`), where the server is in its life.
+pub(crate) fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd cannot be told");
+    }
 }

@@ -32,7 +32,7 @@ fn hear(bytes: &[u8], piece: usize) -> Heard {
                 Ok(Parsed::Request { consumed }) => {
                     assert!(consumed > 0 && consumed <= buffer.len());
                     let args = parser.args(&buffer);
-                    assert!(args.len() > 0 && args.len() <= LIMITS.args_max);
+                    assert!((1..=LIMITS.args_max).contains(&args.len()));
                     heard.requests.push(args.iter_from(0).map(<[u8]>::to_vec).collect());
                     answer(&parser, &buffer);
                     buffer.drain(..consumed);

@@ -136,7 +136,7 @@ settings! {
     tls_key: Option<PathBuf> = None, "path", Reload;
     /// Who signs the certificates that clients must have, in PEM; empty: clients need none.
     tls_client_ca: Option<PathBuf> = None, "path", Reload;
-    /// When a client hears of what it did: commit, when it is on the disk; interval, before, so that a crash or a power loss takes what was acknowledged in the last durability_interval_ms.
+    /// When a client hears of what it did: commit, when it is on the disk; interval, before, so that a crash or a power loss takes what was acknowledged last.
     durability: DurabilityMode = DurabilityMode::Commit, "word", Restart;
     /// With durability = "interval": how long something acknowledged may be missing on the disk.
     durability_interval_ms: u64 = 100, "ms", Restart;

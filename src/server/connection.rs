@@ -24,7 +24,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// A buffer of replies that has grown beyond this is not kept.
-const OUT_KEPT: usize = 256 * 1024;
+const OUT_KEPT: usize = 16 * 1024;
 
 /// How long a client may read nothing when the server stops.
 const STALL_AT_STOP_MAX: Duration = Duration::from_secs(2);

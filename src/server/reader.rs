@@ -29,8 +29,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// How many bytes are read at a time.
-const READ_BYTES: usize = 64 * 1024;
+/// An empty buffer of requests that has grown beyond this is not kept: clients are idle most of the time.
+const INPUT_KEPT: usize = 4 * 1024;
 
 /// About how many bytes are set aside for a view of a wallet or a hold, for a hold of a list, for a
 /// row of a ledger, and for a wallet's id: a client that asks for many and reads none is paused after a few dozen of them,
@@ -163,7 +163,7 @@ impl Reader {
         self.is_strict = is_stranger;
         self.parser.set_limits(limits(&live.config, self.is_strict));
         let now = context.clock.now();
-        let mut taken: u64 = 0;
+        let (mut taken, had): (u64, usize) = (0, self.input.len());
         let pause = loop {
             if self.is_behind(&live.config) || (self.home.shard.is_full() && taken > 0) {
                 break Pause::Replies;
@@ -191,6 +191,9 @@ impl Reader {
                 break Pause::Barrier(action);
             }
         };
+        if self.input.is_empty() && had > INPUT_KEPT {
+            self.input = BytesMut::new();
+        }
         self.has_asked |= taken > 0;
         context.requests.fetch_add(taken, Ordering::Relaxed);
         pause
@@ -342,9 +345,6 @@ impl Reader {
     /// Reads more bytes; answers whether the connection goes on.
     async fn read(&mut self) -> bool {
         loop {
-            if self.input.capacity().saturating_sub(self.input.len()) < READ_BYTES / 4 {
-                self.input.reserve(READ_BYTES);
-            }
             let (limit, reason) = self.patience();
             if limit == Some(Duration::ZERO) && self.is_strict {
                 tracing::info!(client = %self.connection.client.address, "dropped: {reason}");

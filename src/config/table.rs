@@ -200,6 +200,8 @@ settings! {
     handshake_bytes_max: usize = 16 * 1024, "bytes", Reload;
     /// Replies that a client has not read: beyond it, nothing more is written for it.
     reply_bytes_max: usize = 1024 * 1024, "bytes", Reload;
+    /// Requests that are not whole and replies that are not read, of all clients together: beyond it whoever holds the most is dropped; 0: no limit.
+    clients_memory_max: usize = 1024 * 1024 * 1024, "bytes", Reload;
     /// A client that reads nothing for longer is dropped.
     write_stall_max_ms: u64 = 30_000, "ms", Reload;
     /// A client that has not done its TLS handshake, authenticated and sent a whole request so long after it connected is dropped; 0: never.

@@ -55,6 +55,10 @@ pub(super) struct Connection {
     standing: RefCell<Standing>,
     /// How many of its requests count as in flight for its user.
     counted: Cell<u32>,
+    /// How many bytes of requests lie here that are not whole.
+    input_bytes: Cell<usize>,
+    /// How many bytes its shard counts for it.
+    held: Cell<usize>,
     state: RefCell<State>,
     /// The connections of its shard.
     home: Rc<Connections>,
@@ -85,6 +89,8 @@ impl Connection {
             life: Cell::new(Life::Open),
             standing: RefCell::new(home.live().access.first_standing()),
             counted: Cell::new(0),
+            input_bytes: Cell::new(0),
+            held: Cell::new(0),
             state: RefCell::default(),
             home,
         })
@@ -196,6 +202,34 @@ impl Connection {
         state.ring.weight().saturating_add(state.out.len())
     }
 
+    /// So many bytes of requests lie here that are not whole.
+    pub(super) fn set_input_bytes(&self, bytes: usize) {
+        self.input_bytes.set(bytes);
+        self.recount();
+    }
+
+    /// Tells the shard how much memory it takes.
+    fn recount(&self) {
+        let now = match self.life.get() {
+            Life::Dead => 0,
+            _ => self.unsent_bytes().saturating_add(self.input_bytes.get()),
+        };
+        self.home.count_held(self.held.replace(now), now);
+    }
+
+    /// How many bytes its shard counts for it.
+    pub(super) fn held(&self) -> usize {
+        self.held.get()
+    }
+
+    /// Ends the connection, so that others have its memory.
+    pub(super) fn give_way(&self) {
+        let (client, held) = (&self.client.address, self.held.get());
+        tracing::warn!(%client, held, "dropped: all clients together hold more than clients_memory_max");
+        self.kill();
+        self.recount();
+    }
+
     /// Makes room for a request whose outcome will come and may take `weight` bytes; answers its
     /// number.
     pub(super) fn expect(&self, weight: usize) -> u64 {
@@ -241,6 +275,7 @@ impl Connection {
                 break;
             }
         }
+        self.recount();
         let mut state = self.state.borrow_mut();
         // A blocked socket flushes again by itself, through its task.
         state.is_touched = state.ring.is_front_known() && !state.is_blocked;

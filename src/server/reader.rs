@@ -194,6 +194,8 @@ impl Reader {
         if self.input.is_empty() && had > INPUT_KEPT {
             self.input = BytesMut::new();
         }
+        self.connection.set_input_bytes(self.input.len());
+        self.home.make_room();
         self.has_asked |= taken > 0;
         context.requests.fetch_add(taken, Ordering::Relaxed);
         pause

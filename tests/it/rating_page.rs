@@ -24,7 +24,7 @@ fn usage_becomes_money_as_the_page_shows() {
     let mut client = server.client();
     client.call("HELLO 3");
     let mut shown_replies = 0;
-    let sessions: String = blocks("text").into_iter().map(|block| format!("\n{block}")).collect();
+    let sessions = format!("\n{}", blocks("text").join("\n"));
     for step in sessions.split("\n> ").skip(1) {
         let (command, expected) = step.split_once('\n').unwrap_or((step, ""));
         let reply = shown(&client.call(command));

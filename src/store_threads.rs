@@ -145,6 +145,9 @@ impl StoreThreads {
         run: impl FnOnce() -> Result<(), StoreError> + Send + 'scope,
     ) -> Result<std::thread::ScopedJoinHandle<'scope, Result<(), StoreError>>, StoreError> {
         let run = move || {
+            if name != "loader" {
+                give_way();
+            }
             let result = run();
             if result.is_err() {
                 self.signals.iter().for_each(|signal| signal.fail());
@@ -258,6 +261,14 @@ fn report(recovered: &Recovered, loss: Loss) {
     }
     let records = recovered.records;
     tracing::info!(records, "the journal is recovered, from the last checkpoint on");
+}
+
+/// Lets the threads go first that somebody waits for: checkpoints, long reads and the sweep have time. On
+/// Linux each thread has a niceness of its own.
+fn give_way() {
+    if let Err(error) = rustix::process::nice(10) {
+        tracing::debug!(%error, "a thread keeps its priority");
+    }
 }
 
 /// Refuses a journal from the future.

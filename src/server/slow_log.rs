@@ -11,6 +11,8 @@ const ARGS_SHOWN: usize = 32;
 const BYTES_SHOWN: usize = 128;
 /// A request that is no longer is kept as it came until it is answered; a longer one is clipped first.
 const KEPT_WHOLE: usize = 1_024;
+/// Stands before one that was clipped.
+const CLIPPED: u8 = 0;
 /// A memory of unanswered requests that has grown beyond this is not kept.
 const MEMORY_KEPT: usize = 4_096;
 
@@ -82,9 +84,10 @@ impl Kept {
             self.start = 0;
         }
         let before = self.bytes.len();
-        if raw.len() <= KEPT_WHOLE {
+        if raw.len() <= KEPT_WHOLE && raw.first() != Some(&CLIPPED) {
             self.bytes.extend_from_slice(raw);
         } else {
+            self.bytes.push(CLIPPED);
             write_request(&mut self.bytes, &clipped(args));
         }
         u32::try_from(self.bytes.len().saturating_sub(before)).unwrap_or(u32::MAX)
@@ -113,7 +116,14 @@ impl Kept {
 pub(super) fn shown(kept: &[u8]) -> Vec<Vec<u8>> {
     // Whatever was a request is one again.
     let mut parser = Parser::new(Limits { args_max: usize::MAX, request_bytes_max: usize::MAX });
+    let (is_clipped, kept) = match kept.split_first() {
+        Some((&CLIPPED, rest)) => (true, rest),
+        _ => (false, kept),
+    };
     match parser.next(kept) {
+        Ok(Parsed::Request { .. }) if is_clipped => {
+            parser.args(kept).iter_from(0).map(<[u8]>::to_vec).collect()
+        }
         Ok(Parsed::Request { .. }) => clipped(parser.args(kept)),
         _ => Vec::new(),
     }

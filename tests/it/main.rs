@@ -15,3 +15,4 @@ mod settings;
 mod support;
 mod tls;
 mod users;
+mod watching;

@@ -13,8 +13,11 @@ use std::sync::atomic::Ordering;
 /// The fields of a section.
 type Fields = Vec<(Cow<'static, str>, String)>;
 
+/// What gathers the fields of a section.
+type Gather = fn(&Context) -> Fields;
+
 /// All sections, in the order in which they are shown.
-pub(super) static ALL: &[(&str, fn(&Context) -> Fields)] = &[
+pub(super) static ALL: &[(&str, Gather)] = &[
     ("Server", server),
     ("Clients", clients),
     ("Memory", memory),

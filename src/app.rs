@@ -1,9 +1,10 @@
 //! The composition root: takes the data directory, binds, recovers, serves, and stops in order.
 
 use crate::config::{Config, Sources};
+use crate::disk;
 use crate::engine::clock::{Clock, SystemClock};
 use crate::engine::committer::{Durability, Submission};
-
+use crate::engine::prices::PriceShelf;
 use crate::engine::shard::Shard;
 use crate::engine::signal::ShardSignal;
 use crate::files;
@@ -47,7 +48,8 @@ pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
     }
     let tls = tls::load(&config)?.map(|material| Tls::new(&material)).transpose()?;
     files::allow(config.connections_max);
-    let prometheus = telemetry::init_metrics()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let prometheus = telemetry::init_metrics(&*clock)?;
     let (resp, http) = (bind(config.resp, "--resp")?, bind(config.http, "--http")?);
     let dir = DataDir::take(&config.data)?;
     let started = config.clone();
@@ -56,11 +58,11 @@ pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
     system.block_on(async move {
         let _heard = outlive_large_files()?;
         let signals: Vec<_> = (0..config.shards()).map(|_| ShardSignal::new()).collect();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let prices =
             PriceBooks::open(&config.data, Source::of(config.prices.as_deref()), clock.now())?;
         let prices = Arc::new(Shelf::new(prices));
-        let context = Context::new(config, clock, signals.clone());
+        let shelf: Arc<dyn PriceShelf> = Arc::<Shelf>::clone(&prices);
+        let context = Context::new(config, clock, signals.clone(), shelf);
         let (submit, submissions) = crossbeam::channel::unbounded();
         let shards = start_shards(&context, &signals, &submit);
         resp.set_nonblocking(true)?;
@@ -77,6 +79,7 @@ pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
             tls: tls.clone(),
         };
         actix_rt::spawn(reload.run());
+        actix_rt::spawn(disk::watch(Arc::clone(&context)));
         actix_rt::spawn(telemetry::keep_up(prometheus.clone()));
         let http = server::http::serve(http, Arc::clone(&context), prometheus, tls)?;
         actix_rt::spawn(http);

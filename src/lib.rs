@@ -21,6 +21,7 @@ pub mod audit;
 pub mod codec;
 pub mod config;
 mod control;
+mod disk;
 pub mod domain;
 pub mod engine;
 pub mod export;

@@ -24,7 +24,10 @@ impl Shelf {
     /// Reads the price book again, all or nothing; answers the version that is in force then.
     pub(crate) fn reload(&self, now: Timestamp) -> Result<Option<PriceVersion>, PricesError> {
         let _alone = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = self.books.load().reload(now)?;
+        let next = self.books.load().reload(now);
+        let result = if next.is_ok() { "ok" } else { "failed" };
+        metrics::counter!("purser_price_reloads_total", "result" => result).increment(1);
+        let next = next?;
         let version = next.in_force(now);
         self.books.store(Arc::new(next));
         Ok(version)

@@ -27,7 +27,10 @@ impl Reload {
     pub(crate) async fn run(self) {
         let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
         while hangups.recv().await.is_some() {
-            match self.reload().await {
+            let reloaded = self.reload().await;
+            let result = if reloaded.is_ok() { "ok" } else { "failed" };
+            metrics::counter!("purser_config_reloads_total", "result" => result).increment(1);
+            match reloaded {
                 Ok(()) => tracing::info!("the configuration was read again"),
                 Err(error) => {
                     tracing::error!("nothing was changed, the configuration is wrong: {error:#}");

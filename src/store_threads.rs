@@ -97,6 +97,7 @@ impl StoreThreads {
                 .collect(),
             written: Arc::clone(&written),
             complete: Arc::clone(&complete),
+            figures: Arc::clone(&self.context.figures),
         };
         let (stop_sweep, stop) = unbounded();
         let sweep = Sweep {

@@ -1,6 +1,12 @@
 //! Logs and metrics: how they are set up, and the one list of metric names.
 
+mod names;
+
+pub use names::{Kind, METRICS, Metric};
+
 use crate::config::{Config, LogFormat};
+use crate::engine::clock::Clock;
+use crate::engine::counters::as_float;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use sd_notify::NotifyState;
 use std::io::IsTerminal as _;
@@ -61,17 +67,24 @@ pub fn init_logs(config: &Config) -> anyhow::Result<LogLevel> {
 }
 
 /// Starts to collect metrics.
-pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
+pub fn init_metrics(clock: &dyn Clock) -> anyhow::Result<PrometheusHandle> {
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full("purser_stage_seconds".to_owned()), &STAGE_BUCKETS)?
         .set_buckets_for_metric(Matcher::Full("purser_commit_records".to_owned()), &RECORD_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full("purser_load_seconds".to_owned()), &STAGE_BUCKETS)?
         .set_buckets_for_metric(
             Matcher::Prefix("purser_checkpoint".to_owned()),
             &CHECKPOINT_BUCKETS,
         )?;
     let handle = builder.install_recorder()?;
     describe();
-    metrics::gauge!("purser_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    // Who builds a package may say of which commit it is.
+    let commit = option_env!("PURSER_COMMIT").unwrap_or_default();
+    let version = env!("CARGO_PKG_VERSION");
+    metrics::gauge!("purser_build_info", "version" => version, "commit" => commit).set(1.0);
+    let start = clock.now().millis().div_euclid(1_000);
+    metrics::gauge!("purser_start_time_seconds")
+        .set(as_float(u64::try_from(start).unwrap_or_default()));
     Ok(handle)
 }
 
@@ -83,48 +96,20 @@ pub async fn keep_up(handle: PrometheusHandle) {
     }
 }
 
-/// Says what every metric is.
+/// Says what every metric is, and begins to count those that may be 0 for long: who watches for a
+/// change must have seen the 0.
 fn describe() {
-    use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_counter!("purser_commands_total", "Commands to wallets, by command and outcome");
-    describe_counter!("purser_requests_total", "Requests parsed, those of the session included");
-    describe_counter!("purser_connections_total", "Connections accepted");
-    describe_counter!("purser_auth_failures_total", "Attempts to authenticate that failed");
-    describe_counter!("purser_tls_handshakes_failed_total", "TLS handshakes of RESP that failed");
-    describe_counter!("purser_connections_rejected_total", "Connections beyond connections_max");
-    describe_counter!("purser_journal_records_total", "Records made durable since the start");
-    describe_counter!("purser_journal_values_total", "Journal values written since the start");
-    describe_counter!("purser_journal_bytes_total", "Bytes of journal values written");
-    describe_histogram!(
-        "purser_stage_seconds",
-        "Latency of a batch by stage: decide (first record to sealed), queue (sealed to taken by \
-         the committer), commit (taken to durable), sync (the part of commit that flushes)"
-    );
-    describe_histogram!("purser_commit_records", "Records made durable by one commit");
-    describe_counter!("purser_checkpoints_total", "Checkpoints completed");
-    describe_histogram!("purser_checkpoint_seconds", "How long a checkpoint took");
-    describe_histogram!(
-        "purser_checkpoint_stage_seconds",
-        "How long a checkpoint's stages took: gather (snapshots, with archive in it), archive \
-         (journal values into a segment), commit (the redo file), apply (rows into the state), trim \
-         (values out of the journal)"
-    );
-    describe_gauge!("purser_checkpoint_running", "1 while a checkpoint goes on");
-    describe_counter!("purser_passivations_total", "Wallets that have left memory");
-    describe_gauge!("purser_wallets_active", "Wallets in memory");
-    describe_gauge!("purser_archive_bytes", "Size of the archive's files");
-    describe_gauge!("purser_archive_segments", "Segments of the archive");
-    describe_gauge!("purser_archive_filter_bytes", "Memory of the filters over archived ops");
-    describe_gauge!(
-        "purser_dedup_window_seconds",
-        "How far back op ids are remembered: the age of the archive's oldest event"
-    );
-    describe_gauge!("purser_journal_position", "Last number of a log of the journal");
-    describe_gauge!("purser_connections", "Connections now");
-    describe_gauge!("purser_wallets", "Wallets that exist");
-    describe_gauge!("purser_resident_memory_bytes", "Memory that the process has");
-    describe_gauge!("purser_uptime_seconds", "Time since the start");
-    describe_gauge!("purser_build_info", "The version that runs");
+    for metric in METRICS {
+        match metric.kind {
+            Kind::Counter => metrics::describe_counter!(metric.name, metric.about),
+            Kind::Gauge => metrics::describe_gauge!(metric.name, metric.about),
+            Kind::Histogram => metrics::describe_histogram!(metric.name, metric.about),
+        }
+    }
+    for result in ["ok", "failed"] {
+        metrics::counter!("purser_price_reloads_total", "result" => result).absolute(0);
+        metrics::counter!("purser_config_reloads_total", "result" => result).absolute(0);
+    }
 }
 
 /// Tells systemd, if it waits to hear (`Type=notify`), where the server is in its life.

@@ -11,6 +11,8 @@ mod write;
 pub use role::{CommandSet, Role};
 pub use write::{write_all, write_count, write_docs, write_help, write_info};
 
+use std::sync::LazyLock;
+
 /// A command or, inside one, a subcommand.
 #[derive(Debug, Clone, Copy)]
 pub struct Command {
@@ -162,6 +164,25 @@ pub fn places() -> impl Iterator<Item = (usize, &'static Command)> {
     let others = all().filter(move |command| !is_known(command));
     let others = others.flat_map(|command| std::iter::once(command).chain(command.subcommands));
     first.chain(others).enumerate()
+}
+
+/// The commands in the order of their places.
+static PLACED: LazyLock<Vec<&'static Command>> =
+    LazyLock::new(|| places().map(|(_, command)| command).collect());
+
+/// Where a command of the table has its place.
+pub fn place_of(command: &Command) -> Option<usize> {
+    PLACED.iter().position(|placed| std::ptr::eq(*placed, command))
+}
+
+/// The command that has this place.
+pub fn at_place(place: usize) -> Option<&'static Command> {
+    PLACED.get(place).copied()
+}
+
+/// How many places there are.
+pub fn place_count() -> usize {
+    PLACED.len()
 }
 
 /// The command of this name in any case; `client|id` names a subcommand.

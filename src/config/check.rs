@@ -40,6 +40,8 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
     range(journal >= 65_536, "checkpoint_journal_bytes", "65536 or more")?;
     let rate = c.checkpoint_bytes_per_second;
     range(rate >= 65_536, "checkpoint_bytes_per_second", "65536 or more")?;
+    range(c.slowlog_log_slower_than_us >= -1, "slowlog_log_slower_than_us", "-1 or more")?;
+    range(c.slowlog_max_len <= 100_000, "slowlog_max_len", "0 to 100000")?;
     range(c.passivate_after_ms >= 0, "passivate_after_ms", "0 or more")?;
     range(c.wallets_active_max > 0, "wallets_active_max", "above 0")?;
     range(c.wallets_woken_per_second >= 10, "wallets_woken_per_second", "10 or more")?;

@@ -144,6 +144,12 @@ settings! {
     shards: u8 = 0, "threads", Restart;
     /// How logs look: text for people, json for machines.
     log_format: LogFormat = LogFormat::Text, "word", Restart;
+    /// A request that takes at least so long, from parsing to its reply, stands in the slow log; -1: none does.
+    slowlog_log_slower_than_us: i64 = 100_000, "µs", Reload;
+    /// How many requests the slow log keeps; 0: none.
+    slowlog_max_len: usize = 128, "count", Reload;
+    /// Less free space where the data directory lies is warned of; 0: never.
+    disk_free_warn_bytes: u64 = 1024 * 1024 * 1024, "bytes", Reload;
     /// What is logged: error, warn, info, debug, or a filter such as purser=debug.
     log_level: String = "info,actix_server=warn".to_owned(), "filter", Reload;
     /// How long a hold lives when its AUTHORIZE does not say.

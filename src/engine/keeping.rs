@@ -4,7 +4,7 @@
 
 use super::batch::BatchNo;
 use super::clock::Clock;
-use super::counters::as_float;
+use super::figures::Figures;
 use super::peers::PeerMessage;
 use super::signal::ShardSignal;
 use crate::codec::record::Position;
@@ -99,6 +99,8 @@ pub struct Keeping {
     pub written: Arc<AtomicU64>,
     /// How many checkpoints are complete.
     pub complete: Arc<AtomicU64>,
+    /// Where it notes how the store stands.
+    pub figures: Arc<Figures>,
 }
 
 /// Where a checkpoint stands.
@@ -123,6 +125,7 @@ impl Keeping {
         let mut era = Era::default();
         let (mut last, mut written, mut hurry) = (Instant::now(), 0, false);
         let mut backups = Vec::new();
+        self.publish();
         // What was recovered has no checkpoint yet.
         let mut is_new = true;
         loop {
@@ -133,7 +136,7 @@ impl Keeping {
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             }
             let now = self.written.load(Ordering::Relaxed);
-            let grown = now.saturating_sub(written);
+            let grown = self.note_grown(written);
             let is_due = (last.elapsed() >= self.timing.checkpoint_every && (grown > 0 || is_new))
                 || grown >= self.timing.checkpoint_bytes
                 || !backups.is_empty()
@@ -141,7 +144,7 @@ impl Keeping {
             if is_due {
                 // Those that come during the checkpoint get one of their own.
                 let asked = std::mem::take(&mut backups);
-                if self.checkpoint(era, &mut backups)? == Next::Stop {
+                if self.checkpoint(era, written, &mut backups)? == Next::Stop {
                     return Ok(());
                 }
                 self.tidy()?;
@@ -152,10 +155,22 @@ impl Keeping {
         }
     }
 
-    /// Makes the checkpoint that ends this era.
-    fn checkpoint(&mut self, era: Era, backups: &mut Vec<Backup>) -> Result<Next, StoreError> {
+    /// How many bytes the journal has grown by, from so many written ones on.
+    fn note_grown(&self, written: u64) -> u64 {
+        let grown = self.written.load(Ordering::Relaxed).saturating_sub(written);
+        self.figures.journal_grown.set(grown);
+        grown
+    }
+
+    /// Makes the checkpoint that ends this era; when the last one began, so many bytes were written.
+    fn checkpoint(
+        &mut self,
+        era: Era,
+        written: u64,
+        backups: &mut Vec<Backup>,
+    ) -> Result<Next, StoreError> {
         let begun = Instant::now();
-        metrics::gauge!("purser_checkpoint_running").set(1.0);
+        self.figures.checkpoint_running.set(1);
         self.keeper.begin()?;
         for shard in &self.shards {
             shard.send(PeerMessage::Checkpoint(era));
@@ -173,6 +188,7 @@ impl Keeping {
                 Ok(ToKeeper::Hurry) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(ToKeeper::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(Next::Stop),
             }
+            self.note_grown(written);
             if self.shards.iter().any(|shard| shard.has_failed()) {
                 // The committer says why.
                 return Ok(Next::Stop);
@@ -196,9 +212,13 @@ impl Keeping {
         }
         self.complete.fetch_add(1, Ordering::Release);
         stage("trim", || self.keeper.trim())?;
-        metrics::gauge!("purser_checkpoint_running").set(0.0);
-        metrics::counter!("purser_checkpoints_total").increment(1);
-        metrics::histogram!("purser_checkpoint_seconds").record(begun.elapsed());
+        let (figures, took) = (&self.figures, begun.elapsed());
+        figures.checkpoint_running.set(0);
+        figures.checkpoints.set(figures.checkpoints.get().saturating_add(1));
+        let at = self.clock.now().millis().div_euclid(1_000);
+        figures.checkpoint_at.set(u64::try_from(at).unwrap_or(0));
+        figures.checkpoint_ms.set(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        metrics::histogram!("purser_checkpoint_seconds").record(took);
         Ok(Next::GoOn)
     }
 
@@ -248,12 +268,14 @@ impl Keeping {
 
     /// Publishes how the archive stands.
     fn publish(&self) {
-        let archive = self.keeper.view();
-        gauge("purser_archive_bytes", archive.bytes());
-        gauge("purser_archive_filter_bytes", archive.filter_bytes());
-        gauge("purser_archive_segments", u64::try_from(archive.segments().len()).unwrap_or(0));
+        let (archive, figures) = (self.keeper.view(), &self.figures);
+        figures.archive_bytes.set(archive.bytes());
+        figures.archive_filter_bytes.set(archive.filter_bytes());
+        figures.archive_segments.set(u64::try_from(archive.segments().len()).unwrap_or(0));
+        let operations = archive.segments().map(|segment| segment.ops);
+        figures.archive_operations.set(operations.fold(0, u64::saturating_add));
         let oldest = archive.oldest().map_or(Span::ZERO, |oldest| self.clock.now().since(oldest));
-        gauge("purser_dedup_window_seconds", u64::try_from(oldest.millis() / 1_000).unwrap_or(0));
+        figures.dedup_window_seconds.set(u64::try_from(oldest.millis() / 1_000).unwrap_or(0));
     }
 }
 
@@ -267,8 +289,4 @@ fn stage(
     let seconds = metrics::histogram!("purser_checkpoint_stage_seconds", "stage" => name);
     seconds.record(begun.elapsed());
     result
-}
-
-fn gauge(name: &'static str, value: u64) {
-    metrics::gauge!(name).set(as_float(value));
 }

@@ -17,8 +17,11 @@ use crate::store::StoreError;
 use crate::store::history::{History, TakenUp};
 use crate::store::state::{self, Table};
 use crossbeam::channel::{Receiver, Sender};
+use metrics::Histogram;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 /// Something to look up.
 pub enum Job {
@@ -78,6 +81,19 @@ pub enum Job {
 }
 
 impl Job {
+    /// Its kind, as counted.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::TakeUp { .. } => "wallet",
+            Self::Recall { .. } => "recall",
+            Self::Ledger { .. } => "ledger",
+            Self::Explain { .. } => "explain",
+            Self::Prices { .. } => "prices",
+            Self::Names(_) => "names",
+            Self::Stop => "stop",
+        }
+    }
+
     /// Whether a wallet waits for it: such a job is never behind one that may take long.
     pub const fn is_urgent(&self) -> bool {
         matches!(self, Self::TakeUp { .. } | Self::Recall { .. })
@@ -143,11 +159,13 @@ pub fn run(
             signal.send(message);
         }
     };
+    let mut seconds: BTreeMap<&str, Histogram> = BTreeMap::new();
     for job in jobs {
         if stop.load(Ordering::Acquire) {
             // Whoever still waits is told that the server is gone.
             break;
         }
+        let (begun, kind) = (Instant::now(), job.name());
         match job {
             Job::TakeUp { shard, wallet } => {
                 let found = history.take_up(&wallet)?;
@@ -187,6 +205,10 @@ pub fn run(
             }
             Job::Stop => break,
         }
+        let seconds = seconds.entry(kind);
+        seconds
+            .or_insert_with(|| metrics::histogram!("purser_load_seconds", "kind" => kind))
+            .record(begun.elapsed());
     }
     Ok(())
 }

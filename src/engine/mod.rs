@@ -7,6 +7,7 @@ pub mod committer;
 pub mod counters;
 pub mod directory;
 mod explain;
+pub mod figures;
 pub mod keeping;
 pub mod live_wallet;
 pub mod loader;

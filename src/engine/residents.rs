@@ -151,6 +151,7 @@ impl Shard {
         if !is_saved {
             self.changed(&wallet, &standing);
         }
+        self.signal.activated();
         let addr = WalletActor::new(live, Rc::clone(self), Rc::clone(&standing)).start();
         let active = Active { addr, standing };
         tasks.for_each(|task| active.send(task));

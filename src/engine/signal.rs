@@ -8,6 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::Notify;
 
+/// How much a wallet in memory has at hand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// Operations that it remembers.
+    pub(super) remembered: usize,
+    /// Open holds.
+    pub(super) holds: usize,
+}
+
 /// How other threads reach a shard.
 pub struct ShardSignal {
     /// Wakes the shard for a turn.
@@ -23,6 +32,10 @@ pub struct ShardSignal {
     pub(super) wallets: AtomicU64,
     active: AtomicU64,
     passivated: AtomicU64,
+    activated: AtomicU64,
+    /// What the wallets in memory remember and hold; only the shard's thread writes.
+    remembered: AtomicU64,
+    holds: AtomicU64,
     due: AtomicU64,
     pub(super) last: AtomicU64,
 }
@@ -40,6 +53,9 @@ impl ShardSignal {
             wallets: AtomicU64::new(0),
             active: AtomicU64::new(0),
             passivated: AtomicU64::new(0),
+            activated: AtomicU64::new(0),
+            remembered: AtomicU64::new(0),
+            holds: AtomicU64::new(0),
             due: AtomicU64::new(0),
             last: AtomicU64::new(0),
         })
@@ -97,6 +113,37 @@ impl ShardSignal {
     pub(super) fn passivated(&self, count: usize) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.passivated.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// How many wallets have come into memory since the start.
+    pub fn activations(&self) -> u64 {
+        self.activated.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn activated(&self) {
+        self.activated.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many operations the wallets in memory have at hand.
+    pub fn remembered(&self) -> u64 {
+        self.remembered.load(Ordering::Relaxed)
+    }
+
+    /// How many holds of the wallets in memory are open.
+    pub fn holds(&self) -> u64 {
+        self.holds.load(Ordering::Relaxed)
+    }
+
+    /// A wallet in memory remembers and holds so much now, and did before; told by the shard's thread
+    /// only.
+    pub(super) fn tally(&self, before: Tally, now: Tally) {
+        let change = |sum: &AtomicU64, before: usize, now: usize| {
+            let size = |count: usize| u64::try_from(count).unwrap_or(0);
+            let rest = sum.load(Ordering::Relaxed).saturating_sub(size(before));
+            sum.store(rest.saturating_add(size(now)), Ordering::Relaxed);
+        };
+        change(&self.remembered, before.remembered, now.remembered);
+        change(&self.holds, before.holds, now.holds);
     }
 
     /// How many wallets were woken and have not done what is due.

@@ -14,6 +14,7 @@ use super::loader::{Job, Recalled};
 use super::passivation::Standing;
 use super::peers::{Forward, Question};
 use super::shard::Shard;
+use super::signal::Tally;
 use super::{ReplyTo, die};
 use crate::domain::command::Request;
 use crate::domain::id::{OpId, WalletId};
@@ -80,6 +81,8 @@ pub struct WalletActor {
     waiting: VecDeque<Task>,
     /// The operations of the first task that the loader has looked for.
     recalled: Vec<OpId>,
+    /// What the shard has counted of it.
+    tally: Tally,
 }
 
 impl WalletActor {
@@ -92,6 +95,20 @@ impl WalletActor {
             standing,
             waiting: VecDeque::new(),
             recalled: Vec::new(),
+            tally: Tally { remembered: 0, holds: 0 },
+        }
+    }
+
+    /// Has the shard count what the wallet has at hand.
+    fn tally(&mut self) {
+        let known = self.live.wallet();
+        let now = known.map_or_else(Tally::default, |wallet| Tally {
+            remembered: wallet.memory().len(),
+            holds: wallet.holds().len(),
+        });
+        if now != self.tally {
+            self.shard.signal.tally(self.tally, now);
+            self.tally = now;
         }
     }
 
@@ -219,6 +236,7 @@ impl WalletActor {
                 break;
             }
         }
+        self.tally();
         self.shard.wake();
     }
 
@@ -258,6 +276,16 @@ impl WalletActor {
 
 impl Actor for WalletActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        self.tally();
+    }
+}
+
+impl Drop for WalletActor {
+    fn drop(&mut self) {
+        self.shard.signal.tally(self.tally, Tally::default());
+    }
 }
 
 impl Handler<Task> for WalletActor {
@@ -271,6 +299,7 @@ impl Handler<Task> for WalletActor {
         if let Some((task, wait)) = self.perform(task) {
             self.wait(task, &wait, context);
         }
+        self.tally();
         self.shard.wake();
     }
 }
@@ -296,6 +325,7 @@ impl Handler<Snapshot> for WalletActor {
         {
             memory.forget(kept, FORGOTTEN_AT_ONCE);
         }
+        self.tally();
         self.standing.end();
     }
 }

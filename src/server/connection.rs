@@ -9,10 +9,12 @@ use super::Live;
 use super::access::{Access, Account, Denied, Standing};
 use super::clients::Client;
 use super::connections::Connections;
+use super::meters::{Dropped, Stamp};
 use super::ring::{Reply, Ring};
+use super::slow_log::{self, Entry, Kept};
 use super::socket::Outgoing;
 use crate::codec::reply;
-use crate::codec::resp::{Proto, Writer};
+use crate::codec::resp::{Args, Proto, Writer};
 use crate::domain::outcome::Outcome;
 use crate::domain::time::Timestamp;
 use crate::engine::batch::BatchNo;
@@ -59,6 +61,8 @@ pub(super) struct Connection {
     input_bytes: Cell<usize>,
     /// How many bytes its shard counts for it.
     held: Cell<usize>,
+    /// The request that is being taken.
+    asking: Cell<Stamp>,
     state: RefCell<State>,
     /// The connections of its shard.
     home: Rc<Connections>,
@@ -67,6 +71,8 @@ pub(super) struct Connection {
 #[derive(Default)]
 struct State {
     ring: Ring,
+    /// The requests in the ring, for the slow log.
+    kept: Kept,
     /// Encoded replies, from `sent` on not written yet.
     out: Vec<u8>,
     sent: usize,
@@ -91,6 +97,7 @@ impl Connection {
             counted: Cell::new(0),
             input_bytes: Cell::new(0),
             held: Cell::new(0),
+            asking: Cell::default(),
             state: RefCell::default(),
             home,
         })
@@ -226,24 +233,53 @@ impl Connection {
     pub(super) fn give_way(&self) {
         let (client, held) = (&self.client.address, self.held.get());
         tracing::warn!(%client, held, "dropped: all clients together hold more than clients_memory_max");
+        self.note_dropped(Dropped::Memory);
         self.kill();
         self.recount();
+    }
+
+    /// The request that is taken now was parsed then.
+    pub(super) fn begin(&self, at: u64) {
+        self.asking.set(Stamp::at(at));
+    }
+
+    /// The request that is taken now is for the command at this place.
+    pub(super) fn is_for(&self, place: usize) {
+        let mut stamp = self.asking.get();
+        stamp.set_place(place);
+        self.asking.set(stamp);
+    }
+
+    /// The request that is taken now is refused before it is judged.
+    pub(super) fn reject(&self) {
+        self.asking.set(Stamp { is_rejected: true, ..self.asking.get() });
+    }
+
+    /// Keeps the request that is taken now until it is answered: it may turn out to be slow.
+    pub(super) fn keep(&self, raw: &[u8], args: Args<'_>) {
+        let kept = self.state.borrow_mut().kept.push(raw, args);
+        self.asking.set(Stamp { kept, ..self.asking.get() });
+    }
+
+    /// It is ended, for this reason.
+    pub(super) fn note_dropped(&self, why: Dropped) {
+        self.home.meters.count_dropped(why);
     }
 
     /// Makes room for a request whose outcome will come and may take `weight` bytes; answers its
     /// number.
     pub(super) fn expect(&self, weight: usize) -> u64 {
-        self.state.borrow_mut().ring.push_waiting(weight)
+        self.state.borrow_mut().ring.push_waiting(self.asking.take(), weight)
     }
 
     /// Puts an encoded reply behind all others.
     pub(super) fn reply(&self, bytes: Vec<u8>) {
-        self.state.borrow_mut().ring.push_ready(Reply::Bytes(bytes));
+        self.state.borrow_mut().ring.push_ready(self.asking.take(), Reply::Bytes(bytes));
     }
 
     /// Puts an outcome that depends on no batch behind all others.
     pub(super) fn reply_outcome(&self, outcome: Outcome) {
-        self.state.borrow_mut().ring.push_ready(Reply::Outcome(outcome));
+        self.state.borrow_mut().ring.push_ready(self.asking.take(), Reply::Outcome(outcome));
     }
 
     /// The outcome of a request is known. Answers whether the connection must be put on the list of
@@ -268,9 +304,9 @@ impl Connection {
     }
 
     /// Sends what may be sent. Answers whether it must be flushed again when more is safe.
-    pub(super) fn flush(self: &Rc<Self>, durable: BatchNo) -> bool {
+    pub(super) fn flush(self: &Rc<Self>, durable: BatchNo, now: u64) -> bool {
         loop {
-            let is_more = self.encode(durable);
+            let is_more = self.encode(durable, now);
             if !self.write() || !is_more {
                 break;
             }
@@ -286,20 +322,75 @@ impl Connection {
     }
 
     /// Encodes replies until the bound on bytes; answers whether it stopped there.
-    fn encode(&self, durable: BatchNo) -> bool {
-        let bytes_max = self.live().config.reply_bytes_max;
+    fn encode(&self, durable: BatchNo, now: u64) -> bool {
+        let live = self.live();
         let state = &mut *self.state.borrow_mut();
-        while state.out.len() < bytes_max {
-            match state.ring.pop(durable) {
-                Some(Reply::Bytes(bytes)) => state.out.extend_from_slice(&bytes),
-                Some(Reply::Outcome(outcome)) => {
+        while state.out.len() < live.config.reply_bytes_max {
+            let Some((stamp, reply)) = state.ring.pop(durable) else {
+                if state.ring.len() == 0 {
+                    state.kept.tidy();
+                }
+                return false;
+            };
+            let before = state.out.len();
+            match reply {
+                Reply::Bytes(bytes) => state.out.extend_from_slice(&bytes),
+                Reply::Outcome(outcome) => {
                     let mut writer = Writer::new(&mut state.out, state.proto);
                     reply::write_outcome(&outcome, &mut writer);
+                    self.home.meters.count_outcome(&outcome);
                 }
-                None => return false,
             }
+            self.count(state, &live, &stamp, before, now);
         }
         true
+    }
+
+    /// Counts a reply that was just encoded, from `before` on.
+    fn count(&self, state: &mut State, live: &Live, stamp: &Stamp, before: usize, now: u64) {
+        let written = state.out.get(before..).unwrap_or_default();
+        let is_error = written.first() == Some(&b'-');
+        let nanos = now.saturating_sub(stamp.at);
+        self.home.meters.count(stamp, nanos, is_error);
+        if is_error && let Some(code) = self.home.meters.count_error(written) {
+            tracing::debug!(
+                client = %self.client.address,
+                id = self.id,
+                command = stamp.command().unwrap_or_default(),
+                code = code.as_str(),
+                "refused"
+            );
+        }
+        if stamp.kept > 0 {
+            let kept = state.kept.pop(stamp.kept);
+            let bound = live.config.slowlog_log_slower_than_us;
+            let is_slow = u64::try_from(bound).is_ok_and(|bound| nanos / 1_000 >= bound);
+            if is_slow {
+                self.note_slow(kept, stamp, nanos / 1_000, live.config.slowlog_max_len);
+            }
+        }
+    }
+
+    /// Notes a request that was slow, unless there are many of them in this turn: then something else
+    /// is slow, and noting them all would make it slower.
+    #[cold]
+    fn note_slow(&self, kept: &[u8], stamp: &Stamp, micros: u64, max: usize) {
+        self.home.meters.slow.add(1);
+        if !self.home.may_note_slow() {
+            return;
+        }
+        let command = stamp.command().unwrap_or_default();
+        let (client, id) = (self.client.address, self.id);
+        tracing::debug!(%client, id, command, micros, "a request was slow");
+        let entry = Entry {
+            id: 0,
+            at: self.home.context.clock.now().millis().div_euclid(1_000),
+            micros,
+            args: slow_log::shown(kept),
+            client,
+            name: self.client.names().name.clone(),
+        };
+        self.home.context.slow_log.push(entry, max);
     }
 
     /// Writes what is encoded; answers whether all of it went out.
@@ -318,7 +409,10 @@ impl Connection {
             };
             match written {
                 Ok(_) if is_done => break,
-                Ok(written) => state.sent = state.sent.saturating_add(written),
+                Ok(written) => {
+                    state.sent = state.sent.saturating_add(written);
+                    self.home.meters.bytes_out.add(u64::try_from(written).unwrap_or(0));
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     state.is_blocked = true;
                     actix_rt::spawn(Rc::clone(self).write_when_possible());
@@ -348,7 +442,9 @@ impl Connection {
         };
         self.state.borrow_mut().is_blocked = false;
         if !can_write {
-            tracing::info!(client = %self.client.address, "dropped: it does not read its replies");
+            let (client, id) = (self.client.address, self.id);
+            tracing::info!(%client, id, "dropped: it does not read its replies");
+            self.home.meters.count_dropped(Dropped::Stalled);
             self.kill();
         }
         // The next turn goes on writing.

@@ -1,6 +1,7 @@
 //! The connections of one shard: takes its answers and flushes them once a turn.
 
 use super::connection::{Connection, Life};
+use super::meters::Meters;
 use super::{Context, Live};
 use crate::domain::outcome::Outcome;
 use crate::engine::batch::BatchNo;
@@ -12,10 +13,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
+/// So many slow requests are noted in a turn, at most.
+const SLOW_NOTED: u32 = 8;
+
 /// The connections of one shard.
 pub(super) struct Connections {
     pub(super) shard: Rc<Shard>,
     pub(super) context: Arc<Context>,
+    /// What is counted of them.
+    pub(super) meters: Arc<Meters>,
+    /// How many slow requests may still be noted in this turn.
+    slow_left: Cell<u32>,
     /// What may change while the server runs, as this shard knows it.
     live: RefCell<Rc<Live>>,
     by_id: RefCell<HashMap<u64, Rc<Connection>>>,
@@ -37,6 +45,8 @@ impl Connections {
         let live = RefCell::new(Rc::new(Live::clone(&context.live())));
         let this = Rc::new(Self {
             shard: Rc::clone(shard),
+            meters: context.meters_of(shard.index),
+            slow_left: Cell::new(SLOW_NOTED),
             context,
             live,
             by_id: RefCell::default(),
@@ -114,6 +124,13 @@ impl Connections {
         self.stopping.notify_waiters();
     }
 
+    /// Whether one slow request more may be noted in this turn.
+    pub(super) fn may_note_slow(&self) -> bool {
+        let left = self.slow_left.get();
+        self.slow_left.set(left.saturating_sub(1));
+        left > 0
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         self.is_stopping.get()
     }
@@ -140,9 +157,12 @@ impl Replies for Connections {
     fn flush(&self, durable: BatchNo) {
         let mut flushing = self.flushing.borrow_mut();
         std::mem::swap(&mut *flushing, &mut *self.touched.borrow_mut());
+        // One look at the clock for all replies of a turn.
+        let now = if flushing.is_empty() { 0 } else { self.meters.now() };
+        self.slow_left.set(SLOW_NOTED);
         for connection in flushing.drain(..) {
             let is_alive = connection.life() != Life::Dead;
-            if is_alive && connection.flush(durable) {
+            if is_alive && connection.flush(durable, now) {
                 self.touched.borrow_mut().push(connection);
             }
         }

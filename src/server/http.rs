@@ -59,5 +59,5 @@ async fn metrics(
     context.publish();
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(prometheus.render())
+        .body(prometheus.render() + &context.exposition())
 }

@@ -12,24 +12,32 @@ mod connections;
 mod failures;
 pub mod http;
 mod info;
+mod meters;
+pub mod publish;
 mod reader;
 mod ring;
 mod session;
+mod slow_log;
 mod socket;
 pub mod tls;
+mod watching;
+mod weight;
 
 use crate::codec::record::Position;
 use crate::codec::request;
 use crate::config::Config;
 use crate::engine::clock::Clock;
-use crate::engine::counters::as_float;
+use crate::engine::figures::Figures;
+use crate::engine::prices::PriceShelf;
 use crate::engine::shard::Shard;
 use crate::engine::signal::ShardSignal;
 use access::Access;
 use clients::{Client, Clients};
 use connections::Connections;
 use failures::Failures;
+use meters::{AllMeters, Meters};
 use rustls::{ServerConfig, ServerConnection};
+use slow_log::SlowLog;
 use socket2::SockRef;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -42,8 +50,6 @@ use tokio_rustls::TlsAcceptor;
 
 /// So many bytes lie unsent in a socket before it takes no more.
 const UNSENT_MAX: u32 = 128 * 1024;
-/// How often a shard publishes what it counts.
-const PUBLISH_EVERY: Duration = Duration::from_millis(500);
 
 /// How often it is said that connections cannot be accepted, as long as that lasts.
 const WARN_EVERY: Duration = Duration::from_secs(10);
@@ -82,6 +88,10 @@ pub struct Context {
     pub stop_asked: Notify,
     /// Told when a shard has learned that the store failed.
     pub failed: Notify,
+    /// How checkpoints, the archive and the disk stand.
+    pub figures: Arc<Figures>,
+    /// The prices that are current.
+    pub prices: Arc<dyn PriceShelf>,
     shards: Vec<Arc<ShardSignal>>,
     requests_rules: request::Rules,
     clients: Clients,
@@ -90,13 +100,20 @@ pub struct Context {
     live: RwLock<Arc<Live>>,
     failures: Failures,
     handshakes_failed: AtomicU64,
-    requests: AtomicU64,
     rejected: AtomicU64,
+    meters: AllMeters,
+    slow_log: SlowLog,
 }
 
 impl Context {
     /// The context of a server that is loading.
-    pub fn new(config: Config, clock: Arc<dyn Clock>, shards: Vec<Arc<ShardSignal>>) -> Arc<Self> {
+    pub fn new(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        shards: Vec<Arc<ShardSignal>>,
+        prices: Arc<dyn PriceShelf>,
+    ) -> Arc<Self> {
+        let meters = AllMeters(shards.iter().map(|_| Meters::new()).collect());
         let access = Arc::new(Access::new(&config.users, None));
         Arc::new(Self {
             live: RwLock::new(Arc::new(Live { config: config.clone(), access })),
@@ -107,12 +124,15 @@ impl Context {
             clock,
             stop_asked: Notify::new(),
             failed: Notify::new(),
+            figures: Arc::default(),
+            prices,
             shards,
             clients: Clients::default(),
             started: Instant::now(),
             phase: AtomicU8::new(LOADING),
-            requests: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
+            meters,
+            slow_log: SlowLog::default(),
         })
     }
 
@@ -134,6 +154,7 @@ impl Context {
     /// done, every shard does.
     pub async fn reload(&self, config: Config, shards: &[ShardServer]) {
         let access = Arc::new(Access::new(&config.users, Some(&self.live().access)));
+        self.slow_log.truncate(config.slowlog_max_len);
         let live = Arc::new(Live { config, access });
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&live);
         for shard in shards {
@@ -165,32 +186,10 @@ impl Context {
         last.map(Position::number).fold(0, u64::saturating_add)
     }
 
-    /// Publishes the figures that are read when somebody looks.
-    fn publish(&self) {
-        gauge("purser_connections", self.clients.len());
-        gauge("purser_wallets", self.wallets());
-        gauge("purser_wallets_active", self.active());
-        let passivations = self.shards.iter().map(|shard| shard.passivations());
-        metrics::counter!("purser_passivations_total").absolute(passivations.sum());
-        gauge("purser_resident_memory_bytes", info::resident_bytes());
-        for (index, shard) in self.shards.iter().enumerate() {
-            let position = shard.last_position().number();
-            let gauge = metrics::gauge!("purser_journal_position", "log" => index.to_string());
-            gauge.set(as_float(position));
-        }
-        metrics::counter!("purser_connections_total").absolute(self.clients.total());
-        metrics::counter!("purser_connections_rejected_total")
-            .absolute(self.rejected.load(Ordering::Relaxed));
-        metrics::counter!("purser_auth_failures_total").absolute(self.failures.total());
-        let failed = self.handshakes_failed.load(Ordering::Relaxed);
-        metrics::counter!("purser_tls_handshakes_failed_total").absolute(failed);
-        metrics::counter!("purser_requests_total").absolute(self.requests.load(Ordering::Relaxed));
-        metrics::gauge!("purser_uptime_seconds").set(self.started.elapsed().as_secs_f64());
+    /// What a shard counts.
+    fn meters_of(&self, shard: u8) -> Arc<Meters> {
+        self.meters.0.get(usize::from(shard)).map_or_else(Meters::new, Arc::clone)
     }
-}
-
-fn gauge(name: &'static str, value: impl TryInto<u64>) {
-    metrics::gauge!(name).set(as_float(value.try_into().unwrap_or(u64::MAX)));
 }
 
 /// What a shard's server is told.
@@ -240,7 +239,7 @@ pub struct Orders(mpsc::UnboundedReceiver<Order>);
 pub async fn serve_shard(shard: Rc<Shard>, context: Arc<Context>, mut orders: Orders) {
     let connections = Connections::new(&shard, Arc::clone(&context));
     actix_rt::spawn(Rc::clone(&shard).run());
-    actix_rt::spawn(publish_counters(Rc::clone(&shard)));
+    actix_rt::spawn(publish::of_shard(Rc::clone(&shard)));
     while let Some(order) = orders.0.recv().await {
         match order {
             Order::Serve(stream, session, client) => {
@@ -281,22 +280,6 @@ fn prepare(stream: &std::net::TcpStream) -> std::io::Result<()> {
     SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_MAX)
 }
 
-/// Publishes what a shard counts, now and then.
-async fn publish_counters(shard: Rc<Shard>) {
-    loop {
-        tokio::time::sleep(PUBLISH_EVERY).await;
-        shard.counters.each(|command, outcome, count| {
-            let shard = shard.index.to_string();
-            let labels = [
-                ("command", command.to_owned()),
-                ("outcome", outcome.to_owned()),
-                ("shard", shard),
-            ];
-            metrics::counter!("purser_commands_total", &labels).absolute(count);
-        });
-    }
-}
-
 /// Accepts connections and gives each to a shard in turn, until dropped.
 pub async fn accept(
     listener: TcpListener,
@@ -305,6 +288,7 @@ pub async fn accept(
     tls: Option<Arc<Tls>>,
 ) {
     let mut warned: Option<Instant> = None;
+    let mut refused: Option<Instant> = None;
     for shard in shards.iter().cycle() {
         let (stream, address) = loop {
             match listener.accept().await {
@@ -324,7 +308,12 @@ pub async fn accept(
         let max = live.config.connections_max;
         let first = live.access.first_standing();
         let Some(client) = context.clients.add(address, local, first.shown(), max) else {
-            context.rejected.fetch_add(1, Ordering::Relaxed);
+            let before = context.rejected.fetch_add(1, Ordering::Relaxed);
+            if refused.is_none_or(|refused| refused.elapsed() >= WARN_EVERY) {
+                let total = before.saturating_add(1);
+                tracing::warn!(client = %address, total, "refused: there are connections_max clients");
+                refused = Some(Instant::now());
+            }
             // Whether the client still hears it does not matter; with TLS it does not.
             if tls.is_none() {
                 let _ = stream.try_write(b"-ERR max number of clients reached\r\n");
@@ -378,7 +367,7 @@ async fn shake_hands(
             hand_over(stream, Some(Box::new(session)), client, &context, &shard);
         }
         Err(reason) => {
-            tracing::debug!(client = %client.address, "no TLS handshake: {reason}");
+            tracing::debug!(client = %client.address, id = client.id, "no TLS handshake: {reason}");
             context.handshakes_failed.fetch_add(1, Ordering::Relaxed);
             context.clients.remove(&client);
         }

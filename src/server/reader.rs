@@ -7,15 +7,17 @@ use super::access::{Denied, Standing};
 use super::clients::Client;
 use super::connection::{Connection, Life};
 use super::connections::Connections;
+use super::meters::Dropped;
 use super::session::{self, Action, ServerCommand, UserChange};
 use super::socket::{Incoming, Outgoing};
+use super::weight::{ID_BYTES, ROW_BYTES, VIEW_BYTES, weight_to_come};
 use super::{Context, Phase};
+use crate::codec::commands;
 use crate::codec::glob;
 use crate::codec::reply::ErrorCode;
 use crate::codec::request::{self, Parsed, PricesAsked};
 use crate::codec::resp::{Args, Limits, Parser, Writer};
 use crate::config::Config;
-use crate::domain::command::Command;
 use crate::domain::id::WalletId;
 use crate::domain::ledger::LedgerQuery;
 use crate::domain::outcome::{Outcome, Refusal};
@@ -26,31 +28,10 @@ use crate::engine::peers::{Forward, Question, Scan};
 use bytes::{Buf, BytesMut};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// An empty buffer of requests that has grown beyond this is not kept: clients are idle most of the time.
 const INPUT_KEPT: usize = 4 * 1024;
-
-/// About how many bytes are set aside for a view of a wallet or a hold, for a hold of a list, for a
-/// row of a ledger, and for a wallet's id: a client that asks for many and reads none is paused after a few dozen of them,
-/// before anybody knows how large they are.
-const VIEW_BYTES: usize = 32 * 1024;
-const HOLD_BYTES: usize = 1024;
-const ROW_BYTES: usize = 1024;
-const ID_BYTES: usize = 32;
-/// A new wallet is small, and wallets are opened by the million.
-const OPENED_BYTES: usize = 4 * 1024;
-
-/// How many bytes the reply to a command may take, beyond what every reply takes.
-fn weight_to_come(command: &Command) -> usize {
-    match command {
-        Command::HoldList { count, .. } => count.saturating_mul(HOLD_BYTES).max(VIEW_BYTES),
-        Command::Get | Command::HoldGet { .. } => VIEW_BYTES,
-        Command::Open(_) => OPENED_BYTES,
-        _ => 0,
-    }
-}
 
 /// Why the requests that have arrived are not taken any further.
 enum Pause {
@@ -163,6 +144,7 @@ impl Reader {
         self.is_strict = is_stranger;
         self.parser.set_limits(limits(&live.config, self.is_strict));
         let now = context.clock.now();
+        let at = self.home.meters.now();
         let (mut taken, had): (u64, usize) = (0, self.input.len());
         let pause = loop {
             if self.is_behind(&live.config) || (self.home.shard.is_full() && taken > 0) {
@@ -173,6 +155,9 @@ impl Reader {
                 Err(error) => {
                     let mut bytes = Vec::new();
                     error.write_to(&mut bytes);
+                    let (client, id) = (self.connection.client.address, self.connection.id);
+                    tracing::info!(%client, id, "closed: {error}");
+                    self.home.meters.count_dropped(Dropped::Protocol);
                     self.connection.reply(bytes);
                     break Pause::End;
                 }
@@ -182,8 +167,10 @@ impl Reader {
                 crate::codec::resp::Parsed::Nothing { consumed } => (consumed, None),
                 crate::codec::resp::Parsed::Request { consumed } => {
                     taken = taken.saturating_add(1);
+                    let raw = self.input.get(..consumed).unwrap_or_default();
                     let args = self.parser.args(&self.input);
-                    (consumed, self.take(args, now, &context, &live.config))
+                    self.connection.begin(at);
+                    (consumed, self.take((raw, args), now, &context, &live.config))
                 }
             };
             self.input.advance(consumed);
@@ -197,7 +184,7 @@ impl Reader {
         self.connection.set_input_bytes(self.input.len());
         self.home.make_room();
         self.has_asked |= taken > 0;
-        context.requests.fetch_add(taken, Ordering::Relaxed);
+        self.home.meters.requests.add(taken);
         pause
     }
 
@@ -210,7 +197,7 @@ impl Reader {
     /// Takes one request; answers a barrier's action.
     fn take(
         &self,
-        args: Args<'_>,
+        (raw, args): (&[u8], Args<'_>),
         now: Timestamp,
         context: &Arc<Context>,
         config: &Config,
@@ -218,8 +205,12 @@ impl Reader {
         let connection = &self.connection;
         let own = ServerCommand::named(args.name());
         if self.is_strict && !own.is_some_and(ServerCommand::is_for_strangers) {
+            connection.reject();
             self.refuse(ErrorCode::NoAuth, "Authentication required.");
             return None;
+        }
+        if config.slowlog_log_slower_than_us >= 0 && !own.is_some_and(ServerCommand::has_secrets) {
+            connection.keep(raw, args);
         }
         if let Some(command) = own {
             return match session::handle(command, args, connection, context) {
@@ -233,10 +224,16 @@ impl Reader {
         let (place, mut parsed) = match request::parse_placed(args, &context.requests_rules) {
             Ok(parsed) => parsed,
             Err(error) => {
+                let known = commands::find(args.name());
+                if let Some(place) = known.and_then(commands::place_of) {
+                    connection.is_for(place);
+                }
+                connection.reject();
                 self.error(&error);
                 return None;
             }
         };
+        connection.is_for(place);
         if let Standing::Known(account) = &*connection.standing() {
             if let Err(denied) = account.permits(place, parsed.wallet()) {
                 self.deny(denied, args);
@@ -337,6 +334,12 @@ impl Reader {
     }
 
     fn deny(&self, denied: Denied, args: Args<'_>) {
+        match denied {
+            Denied::Command | Denied::Wallet => {}
+            Denied::InFlight => self.home.meters.count_limited(false),
+            Denied::Rate => self.home.meters.count_limited(true),
+        }
+        self.connection.reject();
         let code = match denied {
             Denied::Command | Denied::Wallet => ErrorCode::NoPerm,
             Denied::InFlight | Denied::Rate => ErrorCode::Busy,
@@ -347,9 +350,9 @@ impl Reader {
     /// Reads more bytes; answers whether the connection goes on.
     async fn read(&mut self) -> bool {
         loop {
-            let (limit, reason) = self.patience();
+            let (limit, why, reason) = self.patience();
             if limit == Some(Duration::ZERO) && self.is_strict {
-                tracing::info!(client = %self.connection.client.address, "dropped: {reason}");
+                self.say_dropped(why, reason);
                 return false;
             }
             tokio::select! {
@@ -360,11 +363,13 @@ impl Reader {
                     if read.is_err() {
                         self.connection.kill();
                     }
-                    return read.is_ok_and(|bytes| bytes > 0);
+                    let bytes = read.unwrap_or(0);
+                    self.home.meters.bytes_in.add(u64::try_from(bytes).unwrap_or(0));
+                    return bytes > 0;
                 }
                 () = after(limit) => {
                     if self.connection.is_drained() {
-                        tracing::info!(client = %self.connection.client.address, "dropped: {reason}");
+                        self.say_dropped(why, reason);
                         return false;
                     }
                 }
@@ -378,8 +383,14 @@ impl Reader {
         }
     }
 
+    fn say_dropped(&self, why: Dropped, reason: &str) {
+        let (client, id) = (self.connection.client.address, self.connection.id);
+        tracing::info!(%client, id, "dropped: {reason}");
+        self.home.meters.count_dropped(why);
+    }
+
     /// How long the client may say nothing, if not for ever, and what it has missed then.
-    fn patience(&self) -> (Option<Duration>, &'static str) {
+    fn patience(&self) -> (Option<Duration>, Dropped, &'static str) {
         let live = self.home.live();
         let config = &live.config;
         let is_in = self.has_asked && !self.is_strict;
@@ -391,7 +402,8 @@ impl Reader {
             (config.handshake_timeout_ms, "it sent no whole request within handshake_timeout_ms")
         };
         let since = if is_in { Duration::ZERO } else { self.since.elapsed() };
-        ((limit > 0).then(|| Duration::from_millis(limit).saturating_sub(since)), reason)
+        let limit = (limit > 0).then(|| Duration::from_millis(limit).saturating_sub(since));
+        (limit, if is_in { Dropped::Idle } else { Dropped::Handshake }, reason)
     }
 
     /// Waits until some replies have left, or the filling batch has room. A shard that stays full
@@ -424,7 +436,8 @@ impl Reader {
 
     /// Ends the connection when another client has asked for it.
     fn heed_kill(&self) {
-        if self.connection.client.is_killed() {
+        if self.connection.client.is_killed() && self.connection.life() != Life::Dead {
+            self.home.meters.count_dropped(Dropped::Killed);
             self.connection.kill();
         }
     }

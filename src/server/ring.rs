@@ -1,6 +1,7 @@
 //! The reply ring of a connection: replies leave in the order of requests, each not before the
 //! batch that it depends on is safe, whatever the order in which they become known.
 
+use super::meters::Stamp;
 use crate::domain::amount::Amount;
 use crate::domain::id::Tags;
 use crate::domain::ledger::LedgerRow;
@@ -95,7 +96,7 @@ impl Slot {
 /// The requests of a connection that were not answered yet.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
-    slots: VecDeque<Slot>,
+    slots: VecDeque<(Stamp, Slot)>,
     /// About how many bytes all of them take, or will.
     weight: usize,
     /// The number of the request at the front.
@@ -115,43 +116,44 @@ impl Ring {
 
     /// Makes room for a request whose outcome will come and may take `weight` bytes; answers its
     /// number.
-    pub(super) fn push_waiting(&mut self, weight: usize) -> u64 {
+    pub(super) fn push_waiting(&mut self, stamp: Stamp, weight: usize) -> u64 {
         let number = self.front.saturating_add(u64::try_from(self.slots.len()).unwrap_or(u64::MAX));
-        self.slots.push_back(Slot::Waiting(weight));
+        self.slots.push_back((stamp, Slot::Waiting(weight)));
         self.weight = self.weight.saturating_add(weight);
         number
     }
 
     /// Puts a reply behind all others.
-    pub(super) fn push_ready(&mut self, reply: Reply) {
+    pub(super) fn push_ready(&mut self, stamp: Stamp, reply: Reply) {
         self.weight = self.weight.saturating_add(reply.weight());
-        self.slots.push_back(Slot::Ready(reply, BatchNo::NONE));
+        self.slots.push_back((stamp, Slot::Ready(reply, BatchNo::NONE)));
     }
 
     /// The outcome of a request is known.
     pub(super) fn fill(&mut self, number: u64, outcome: Outcome, after: BatchNo) {
         let place = number.checked_sub(self.front).and_then(|place| usize::try_from(place).ok());
-        if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
+        if let Some((_, slot)) = place.and_then(|place| self.slots.get_mut(place)) {
             slot.settle(outcome, after, &mut self.weight);
         }
     }
 
     /// Whether the request at the front has its outcome.
     pub(super) fn is_front_known(&self) -> bool {
-        matches!(self.slots.front(), Some(Slot::Ready(..)))
+        matches!(self.slots.front(), Some((_, Slot::Ready(..))))
     }
 
     /// The reply at the front, if it may be sent.
-    pub(super) fn pop(&mut self, durable: BatchNo) -> Option<Reply> {
-        let safe = matches!(self.slots.front(), Some(Slot::Ready(_, after)) if *after <= durable);
+    pub(super) fn pop(&mut self, durable: BatchNo) -> Option<(Stamp, Reply)> {
+        let front = self.slots.front();
+        let safe = matches!(front, Some((_, Slot::Ready(_, after))) if *after <= durable);
         if !safe {
             return None;
         }
         self.front = self.front.saturating_add(1);
         match self.slots.pop_front() {
-            Some(Slot::Ready(reply, _)) => {
+            Some((stamp, Slot::Ready(reply, _))) => {
                 self.weight = self.weight.saturating_sub(reply.weight());
-                Some(reply)
+                Some((stamp, reply))
             }
             _ => None,
         }
@@ -159,7 +161,7 @@ impl Ring {
 
     /// The store failed: whatever waits for it gets `UNAVAILABLE` instead.
     pub(super) fn fail(&mut self, durable: BatchNo) {
-        for slot in &mut self.slots {
+        for (_, slot) in &mut self.slots {
             let safe = matches!(slot, Slot::Ready(_, after) if *after <= durable);
             if !safe {
                 let unavailable = Outcome::Refused(Refusal::Unavailable);
@@ -174,17 +176,21 @@ mod tests {
     use super::*;
     use crate::domain::outcome::WalletStatus;
 
-    fn status(reply: Option<Reply>) -> Option<WalletStatus> {
-        match reply? {
+    fn status(reply: Option<(Stamp, Reply)>) -> Option<WalletStatus> {
+        match reply?.1 {
             Reply::Outcome(Outcome::Status(status)) => Some(status),
             other => panic!("{other:?}"),
         }
     }
 
+    fn push(ring: &mut Ring) -> u64 {
+        ring.push_waiting(Stamp::default(), 0)
+    }
+
     #[test]
     fn replies_leave_in_the_order_of_requests_and_not_before_they_are_safe() {
         let mut ring = Ring::default();
-        let (first, second) = (ring.push_waiting(0), ring.push_waiting(0));
+        let (first, second) = (push(&mut ring), push(&mut ring));
         ring.fill(second, Outcome::Status(WalletStatus::Frozen), BatchNo(1));
         assert!(!ring.is_front_known());
         assert!(ring.pop(BatchNo(9)).is_none(), "the first is not known yet");
@@ -198,7 +204,7 @@ mod tests {
     #[test]
     fn after_a_failure_only_what_is_safe_is_acknowledged() {
         let mut ring = Ring::default();
-        let numbers = [ring.push_waiting(0), ring.push_waiting(0), ring.push_waiting(0)];
+        let numbers = [push(&mut ring), push(&mut ring), push(&mut ring)];
         ring.fill(numbers[0], Outcome::Status(WalletStatus::Open), BatchNo(1));
         ring.fill(numbers[1], Outcome::Status(WalletStatus::Open), BatchNo(2));
         ring.fail(BatchNo(1));
@@ -206,7 +212,7 @@ mod tests {
         for _ in 0..2 {
             let reply = ring.pop(BatchNo(1));
             let expected = Outcome::Refused(Refusal::Unavailable);
-            assert!(matches!(reply, Some(Reply::Outcome(outcome)) if outcome == expected));
+            assert!(matches!(reply, Some((_, Reply::Outcome(outcome))) if outcome == expected));
         }
     }
 }

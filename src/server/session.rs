@@ -2,8 +2,9 @@
 
 use super::access::{Account, Denied, Standing};
 use super::connection::Connection;
+use super::meters::Dropped;
 use super::{Context, Phase};
-use super::{client_commands, info};
+use super::{client_commands, info, watching};
 use crate::codec::reply::{self, ErrorCode};
 use crate::codec::request::RequestError;
 use crate::codec::resp::{Args, Proto, Writer};
@@ -28,6 +29,8 @@ pub(super) enum ServerCommand {
     Shutdown,
     Reset,
     Select,
+    Latency,
+    SlowLog,
     /// A line of an HTTP request. Web pages can make a browser send one to any address, with commands
     /// in its body: as in Redis the connection ends there.
     Http,
@@ -56,7 +59,7 @@ pub(super) enum UserChange {
 pub(super) const WRONG_PASS: &str = "invalid username-password pair or user is disabled.";
 
 impl ServerCommand {
-    const ALL: [(&'static str, Self); 15] = [
+    const ALL: [(&'static str, Self); 17] = [
         ("ping", Self::Ping),
         ("echo", Self::Echo),
         ("quit", Self::Quit),
@@ -70,6 +73,8 @@ impl ServerCommand {
         ("shutdown", Self::Shutdown),
         ("reset", Self::Reset),
         ("select", Self::Select),
+        ("latency", Self::Latency),
+        ("slowlog", Self::SlowLog),
         ("post", Self::Http),
         ("host:", Self::Http),
     ];
@@ -83,6 +88,11 @@ impl ServerCommand {
     /// Whether a client may use it that has not said yet who it is.
     pub(super) const fn is_for_strangers(self) -> bool {
         matches!(self, Self::Auth | Self::Hello | Self::Quit | Self::Reset | Self::Http)
+    }
+
+    /// Whether its arguments must never be shown.
+    pub(super) const fn has_secrets(self) -> bool {
+        matches!(self, Self::Auth | Self::Hello | Self::Http)
     }
 
     fn name(self) -> &'static str {
@@ -185,6 +195,8 @@ pub(super) fn handle(
             call.reply(|writer| writer.verbatim(&text))
         }
         (ServerCommand::Config, _) => config_get(&call),
+        (ServerCommand::Latency, _) => watching::latency(&call),
+        (ServerCommand::SlowLog, _) => watching::slow_log(&call),
         (ServerCommand::Time, _) => time(&call),
         (ServerCommand::Shutdown, _) => shutdown(&call),
         (ServerCommand::Reset, _) => {
@@ -199,8 +211,10 @@ pub(super) fn handle(
             None => call.error("value is not an integer or out of range"),
         },
         (ServerCommand::Http, _) => {
+            connection.note_dropped(Dropped::Http);
             tracing::warn!(
                 client = %connection.client.address,
+                id = connection.id,
                 "closed: it speaks HTTP; a web page may have tried to send commands"
             );
             Action::Quit(Vec::new())
@@ -221,12 +235,17 @@ fn answer_by_table(call: &Call<'_>, command: ServerCommand) -> Option<Action> {
             None => return Some(call.unknown_subcommand()),
         },
     };
+    if let Some(place) = commands::place_of(asked) {
+        call.connection.is_for(place);
+    }
     if !asked.takes(call.args.len()) {
+        call.connection.reject();
         return Some(call.wrong_arity(asked.name));
     }
     if let Standing::Known(account) = &*call.connection.standing()
         && !account.may(asked)
     {
+        call.connection.reject();
         return Some(call.coded_error(ErrorCode::NoPerm, &Denied::Command.words(asked.name)));
     }
     let is_help = sub.is_some_and(|sub| sub.eq_ignore_ascii_case(b"help"));

@@ -73,7 +73,7 @@ pub(crate) fn example(command: &Command, wallet: &str) -> String {
         "echo" => return "echo x".to_owned(),
         "select" => return "select 0".to_owned(),
         "client" => return "client id".to_owned(),
-        "config" => return "config help".to_owned(),
+        "config" | "latency" | "slowlog" => return format!("{} help", command.name),
         name if command.wallet.is_none() => return name.replace('|', " "),
         name => panic!("how is {name} asked? Say so here: every command must be tried"),
     };

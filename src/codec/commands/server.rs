@@ -147,8 +147,40 @@ static CONFIG: [Command; 2] = [
     about("config|help", 2, HELP, &[]),
 ];
 
+const fn watch(
+    name: &'static str,
+    arity: i32,
+    summary: &'static str,
+    args: &'static [Arg],
+) -> Command {
+    guarded(command(name, arity, "server", (ADMIN_FLAGS, ADMIN), summary, args))
+}
+
+static LATENCY: [Command; 3] = [
+    about("latency|help", 2, HELP, &[]),
+    watch(
+        "latency|histogram",
+        -2,
+        "Shows how long requests took, by command",
+        &[text("command").optional().multiple()],
+    ),
+    watch(
+        "latency|reset",
+        -2,
+        "Accepted; purser keeps no latency events",
+        &[text("event").optional().multiple()],
+    ),
+];
+
+static SLOWLOG: [Command; 4] = [
+    watch("slowlog|get", -2, "Shows the latest slow requests", &[integer("count").optional()]),
+    about("slowlog|help", 2, HELP, &[]),
+    watch("slowlog|len", 2, "Counts the entries of the slow log", &[]),
+    watch("slowlog|reset", 2, "Empties the slow log", &[]),
+];
+
 /// By name.
-pub(super) static COMMANDS: [Command; 13] = [
+pub(super) static COMMANDS: [Command; 15] = [
     command(
         "auth",
         -2,
@@ -196,6 +228,7 @@ pub(super) static COMMANDS: [Command; 13] = [
         "Shows the state of the server",
         &[text("section").optional().multiple()],
     )),
+    container("latency", -2, "server", "Commands about latencies", &LATENCY),
     command(
         "ping",
         -1,
@@ -228,5 +261,6 @@ pub(super) static COMMANDS: [Command; 13] = [
             flag("ABORT", "abort"),
         ],
     )),
+    container("slowlog", -2, "server", "Commands about the slow log", &SLOWLOG),
     command("time", 1, "server", (FAST, &["@fast"]), "Shows the server's time", &[]),
 ];

@@ -124,6 +124,36 @@ fn every_command_has_a_place_of_its_own() {
     }
 }
 
+/// What `redis-cli` completes and hints with: every command, and what it contains, says what it is for.
+#[test]
+fn every_command_is_documented() {
+    for (_, command) in places() {
+        let container = command.name.split('|').next().unwrap();
+        let docs = written(Proto::Resp3, &["COMMAND", "DOCS", container]);
+        assert_eq!(elements(&docs), 1, "{}", command.name);
+        for part in [command.name, command.summary] {
+            assert!(docs.contains(&format!("${}\r\n{part}\r\n", part.len())), "{part}: {docs}");
+        }
+        assert!(command.summary.len() > 10, "{}", command.name);
+    }
+    let docs = written(Proto::Resp2, &["COMMAND", "DOCS", "slowlog", "latency"]);
+    for name in
+        ["slowlog|get", "slowlog|len", "slowlog|reset", "latency|histogram", "latency|reset"]
+    {
+        assert!(docs.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn a_place_is_found_both_ways() {
+    for (place, command) in places() {
+        assert_eq!(place_of(command), Some(place), "{}", command.name);
+        assert_eq!(at_place(place).unwrap().name, command.name);
+    }
+    assert_eq!(place_count(), places().count());
+    assert!(at_place(place_count()).is_none());
+}
+
 #[test]
 fn roles_and_named_commands_narrow_what_may_be_used() {
     let may = |role, names: &[&str], command: &str| {
@@ -147,6 +177,8 @@ fn roles_and_named_commands_narrow_what_may_be_used() {
         ("info", Role::Admin),
         ("config|get", Role::Admin),
         ("client|list", Role::Admin),
+        ("latency|histogram", Role::Admin),
+        ("slowlog|get", Role::Admin),
         ("client|kill", Role::Admin),
         ("shutdown", Role::Admin),
     ] {

@@ -20,6 +20,7 @@ use crate::store_threads::StoreThreads;
 use crate::telemetry;
 use anyhow::Context as _;
 use crossbeam::channel::Sender;
+use sd_notify::NotifyState;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -176,6 +177,7 @@ async fn stop_requested(context: &Context) {
 /// Answers what is in flight.
 async fn stop(context: &Context, shards: &[ShardServer]) {
     tracing::info!("stopping: what is in flight is answered first");
+    telemetry::tell_systemd(NotifyState::Stopping);
     context.stop();
     let all = async {
         for shard in shards {

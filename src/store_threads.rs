@@ -22,6 +22,7 @@ use crate::store::state::State;
 use crate::store::writer::{JournalWriter, Tail};
 use crate::store::{Journal as _, StoreError};
 use crossbeam::channel::{Receiver, Sender, unbounded};
+use sd_notify::NotifyState;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
 use std::sync::Arc;
@@ -145,6 +146,9 @@ impl StoreThreads {
         run: impl FnOnce() -> Result<(), StoreError> + Send + 'scope,
     ) -> Result<std::thread::ScopedJoinHandle<'scope, Result<(), StoreError>>, StoreError> {
         let run = move || {
+            if name != "loader" {
+                give_way();
+            }
             let result = run();
             if result.is_err() {
                 self.signals.iter().for_each(|signal| signal.fail());
@@ -260,6 +264,14 @@ fn report(recovered: &Recovered, loss: Loss) {
     tracing::info!(records, "the journal is recovered, from the last checkpoint on");
 }
 
+/// Lets the threads go first that somebody waits for: checkpoints, long reads and the sweep have time. On
+/// Linux each thread has a niceness of its own.
+fn give_way() {
+    if let Err(error) = rustix::process::nice(10) {
+        tracing::debug!(%error, "a thread keeps its priority");
+    }
+}
+
 /// Refuses a journal from the future.
 fn check_clock(last: Timestamp, now: Timestamp) -> Result<(), StoreError> {
     if last.since(now) > AHEAD_MAX {
@@ -285,4 +297,5 @@ fn announce(config: &Config) {
         let _ = writeln!(out, "try: redis-cli -p {port} WALLET.OPEN alice CURRENCY USD");
     }
     let _ = out.flush();
+    crate::telemetry::tell_systemd(NotifyState::Ready);
 }

@@ -8,6 +8,7 @@ use crate::config::{Config, LogFormat};
 use crate::engine::clock::Clock;
 use crate::engine::counters::as_float;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use sd_notify::NotifyState;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 use tracing_subscriber::{EnvFilter, reload};
@@ -108,5 +109,12 @@ fn describe() {
     for result in ["ok", "failed"] {
         metrics::counter!("purser_price_reloads_total", "result" => result).absolute(0);
         metrics::counter!("purser_config_reloads_total", "result" => result).absolute(0);
+    }
+}
+
+/// Tells systemd, if it waits to hear (`Type=notify`), where the server is in its life.
+pub(crate) fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd cannot be told");
     }
 }

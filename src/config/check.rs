@@ -59,6 +59,9 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
     range(c.handshake_args_max >= 8, "handshake_args_max", "8 or more")?;
     range(c.handshake_bytes_max >= 512, "handshake_bytes_max", "512 or more")?;
     range(c.reply_bytes_max >= 16 * 1024, "reply_bytes_max", "16384 or more")?;
+    let memory = c.clients_memory_max;
+    let allowed = "0, or 1048576 or more";
+    range(memory == 0 || memory >= 1_048_576, "clients_memory_max", allowed)?;
     range(c.write_stall_max_ms > 0, "write_stall_max_ms", "above 0")?;
     let filter = tracing_subscriber::EnvFilter::try_new(&c.log_level);
     range(

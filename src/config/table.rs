@@ -136,7 +136,7 @@ settings! {
     tls_key: Option<PathBuf> = None, "path", Reload;
     /// Who signs the certificates that clients must have, in PEM; empty: clients need none.
     tls_client_ca: Option<PathBuf> = None, "path", Reload;
-    /// When a client hears of what it did: commit, when it is on the disk; interval, before, so that a crash or a power loss takes what was acknowledged in the last durability_interval_ms.
+    /// When a client hears of what it did: commit, when it is on the disk; interval, before, so that a crash or a power loss takes what was acknowledged last.
     durability: DurabilityMode = DurabilityMode::Commit, "word", Restart;
     /// With durability = "interval": how long something acknowledged may be missing on the disk.
     durability_interval_ms: u64 = 100, "ms", Restart;
@@ -206,6 +206,8 @@ settings! {
     handshake_bytes_max: usize = 16 * 1024, "bytes", Reload;
     /// Replies that a client has not read: beyond it, nothing more is written for it.
     reply_bytes_max: usize = 1024 * 1024, "bytes", Reload;
+    /// Requests that are not whole and replies that are not read, of all clients together: beyond it whoever holds the most is dropped; 0: no limit.
+    clients_memory_max: usize = 1024 * 1024 * 1024, "bytes", Reload;
     /// A client that reads nothing for longer is dropped.
     write_stall_max_ms: u64 = 30_000, "ms", Reload;
     /// A client that has not done its TLS handshake, authenticated and sent a whole request so long after it connected is dropped; 0: never.

@@ -139,13 +139,13 @@ mod tests {
         };
         let mut counters = Counters::default();
         let mut add = |since, added| {
-            let counted = Counted {
+            let entry = Counted {
                 counter: counter.clone(),
                 since: Timestamp::from_millis(since),
                 before: Quantity::ZERO,
                 added: Quantity::from_pico(added),
             };
-            counters.add(&counted).unwrap();
+            counters.add(&entry).unwrap();
             counters.iter().map(|count| (count.since.millis(), count.quantity.pico())).next()
         };
         assert_eq!(add(100, 5), Some((100, 5)));

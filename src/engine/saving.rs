@@ -14,7 +14,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// So many wallets give their snapshots before others have a turn.
-const SLICE: usize = 32;
+const SLICE: usize = 16;
+/// What is shorter is not worth a pause.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// So much may wait for the keeper before the shard gives it more.
 const BACKLOG_MAX: usize = 64;
 
@@ -72,8 +74,9 @@ impl Shard {
     /// Has wallets give their snapshots, and the keeper take them.
     async fn save(self: Rc<Self>, changed: Vec<WalletId>) {
         let begun = Instant::now();
-        let mut bytes = 0_usize;
+        let (mut bytes, mut busy) = (0_usize, Duration::ZERO);
         for some in changed.chunks(SLICE) {
+            let slice_begun = Instant::now();
             for wallet in some {
                 if self.ask_snapshot(wallet) {
                     self.saving.waiting.set(self.saving.waiting.get().saturating_add(1));
@@ -86,6 +89,12 @@ impl Shard {
             let size = |row: &Row| row.value.as_ref().map_or(0, Vec::len);
             bytes = bytes.saturating_add(rows.iter().map(size).sum());
             self.tell_keeper(ToKeeper::Rows(rows));
+            // Requests have the thread for as long as the snapshots had it.
+            busy = busy.saturating_add(slice_begun.elapsed());
+            if busy >= PAUSE_MIN {
+                tokio::time::sleep(busy).await;
+                busy = Duration::ZERO;
+            }
             self.pace(begun, bytes).await;
         }
         self.tell_keeper(ToKeeper::Saved { shard: self.index, after: self.saving.after.get() });

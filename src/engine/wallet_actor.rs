@@ -179,7 +179,10 @@ impl WalletActor {
         let was_opened = self.live.wallet().is_some();
         let rules = &self.shard.settings.rules;
         let prices = self.shard.prices_for(&request.command);
-        let prices = prices.as_deref().map_or(&NoPrices as &dyn Prices, |prices| prices);
+        let prices: &dyn Prices = match &prices {
+            Some(prices) => &**prices,
+            None => &NoPrices,
+        };
         let executed = match self.live.execute(request, now, rules, prices, &mut *filling) {
             Ok(executed) => executed,
             Err(broken) => self.die(&broken),

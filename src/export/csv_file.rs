@@ -31,7 +31,7 @@ impl<W: Write> CsvFile<W> {
                 Cell::Amount(amount) => write!(self.text, "{amount}")?,
                 Cell::Flag(on) => write!(self.text, "{on}")?,
                 Cell::Entries(_) | Cell::Tags(_) | Cell::Quantities(_) => {
-                    serde_json::to_writer(&mut self.text, cell)?
+                    serde_json::to_writer(&mut self.text, cell)?;
                 }
             }
             self.file.write_field(&self.text)?;

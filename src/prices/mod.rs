@@ -33,14 +33,14 @@ pub enum PricesError {
         folder: PathBuf,
     },
     /// The disk failed.
-    #[error("cannot {doing} {}: {source}", .path.display())]
+    #[error("cannot {doing} {}: {error}", .path.display())]
     Io {
         /// What was tried.
         doing: &'static str,
         /// With what.
         path: PathBuf,
-        /// Why it failed.
-        source: std::io::Error,
+        /// Why it failed. It is told with the rest, so it is no source.
+        error: std::io::Error,
     },
     /// What is kept is not what was written.
     #[error("{} is damaged: {what}; restore it from a backup", .path.display())]
@@ -55,7 +55,7 @@ pub enum PricesError {
 impl PricesError {
     fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { doing, path, source }
+        move |error| Self::Io { doing, path, error }
     }
 
     fn damaged(path: &Path, what: &str) -> Self {

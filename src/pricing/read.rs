@@ -154,15 +154,17 @@ fn compiled(source: &Source<'_>, parsed: Parsed) -> Result<BookFile, Wrong> {
     let mut seen = BTreeMap::new();
     let mut cards = Vec::new();
     for Placed { offset, it } in parsed.card.unwrap_or_default() {
-        let line = source.line_at(offset);
+        // Lines are counted only when there is something to tell: the book is read at every start.
+        let line = || source.line_at(offset);
         let name = it.model.clone();
         let card = compile::card(it, &defaults);
-        let card = card.map_err(|what| source.wrong(line, format!("card {name}: {what}")))?;
+        let card = card.map_err(|what| source.wrong(line(), format!("card {name}: {what}")))?;
         let (model, currency) = key(&card);
-        if let Some(first) = seen.insert((model.clone(), currency.clone()), line) {
+        if let Some(first) = seen.insert((model.clone(), currency.clone()), offset) {
+            let first = source.line_at(first);
             let what =
                 format!("a second card of {model} in {currency}; the first is in line {first}");
-            return Err(source.wrong(line, what));
+            return Err(source.wrong(line(), what));
         }
         cards.push(Arc::new(card));
     }

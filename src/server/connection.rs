@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// A buffer of replies that has grown beyond this is not kept.
-const OUT_KEPT: usize = 256 * 1024;
+const OUT_KEPT: usize = 16 * 1024;
 
 /// How long a client may read nothing when the server stops.
 const STALL_AT_STOP_MAX: Duration = Duration::from_secs(2);
@@ -59,6 +59,10 @@ pub(super) struct Connection {
     counted: Cell<u32>,
     /// The request that is being taken.
     asking: Cell<Stamp>,
+    /// How many bytes of requests lie here that are not whole.
+    input_bytes: Cell<usize>,
+    /// How many bytes its shard counts for it.
+    held: Cell<usize>,
     state: RefCell<State>,
     /// The connections of its shard.
     home: Rc<Connections>,
@@ -92,6 +96,8 @@ impl Connection {
             standing: RefCell::new(home.live().access.first_standing()),
             counted: Cell::new(0),
             asking: Cell::default(),
+            input_bytes: Cell::new(0),
+            held: Cell::new(0),
             state: RefCell::default(),
             home,
         })
@@ -231,6 +237,37 @@ impl Connection {
         self.home.meters.count_dropped(why);
     }
 
+    /// So many bytes of requests lie here that are not whole.
+    pub(super) fn set_input_bytes(&self, bytes: usize) {
+        self.input_bytes.set(bytes);
+        self.recount();
+    }
+
+    /// Tells the shard how much memory it takes.
+    fn recount(&self) {
+        let now = if self.life.get() == Life::Dead {
+            0
+        } else {
+            let kept = self.state.borrow().kept.len();
+            self.unsent_bytes().saturating_add(self.input_bytes.get()).saturating_add(kept)
+        };
+        self.home.count_held(self.held.replace(now), now);
+    }
+
+    /// How many bytes its shard counts for it.
+    pub(super) fn held(&self) -> usize {
+        self.held.get()
+    }
+
+    /// Ends the connection, so that others have its memory.
+    pub(super) fn give_way(&self) {
+        let (client, id, held) = (self.client.address, self.id, self.held.get());
+        self.home.meters.count_dropped(Dropped::Memory);
+        tracing::warn!(%client, id, held, "dropped: all clients together hold more than clients_memory_max");
+        self.kill();
+        self.recount();
+    }
+
     /// Makes room for a request whose outcome will come and may take `weight` bytes; answers its
     /// number.
     pub(super) fn expect(&self, weight: usize) -> u64 {
@@ -276,6 +313,7 @@ impl Connection {
                 break;
             }
         }
+        self.recount();
         let mut state = self.state.borrow_mut();
         // A blocked socket flushes again by itself, through its task.
         state.is_touched = state.ring.is_front_known() && !state.is_blocked;

@@ -36,6 +36,8 @@ pub(super) struct Connections {
     /// Tells those who wait for a client that reads nothing that the server is to stop.
     pub(super) stopping: Notify,
     is_stopping: Cell<bool>,
+    /// How many bytes all of them hold: requests that are not whole, replies that did not leave.
+    held: Cell<usize>,
 }
 
 impl Connections {
@@ -53,6 +55,7 @@ impl Connections {
             room: Notify::new(),
             stopping: Notify::new(),
             is_stopping: Cell::new(false),
+            held: Cell::new(0),
         });
         let replies: Rc<dyn Replies> = Rc::<Self>::clone(&this);
         shard.connect(replies);
@@ -81,8 +84,30 @@ impl Connections {
         self.room.notify_waiters();
     }
 
+    /// A connection that must be dead.
     pub(super) fn remove(&self, connection: &Connection) {
+        connection.set_input_bytes(0);
         self.by_id.borrow_mut().remove(&connection.id);
+    }
+
+    /// A connection holds so many bytes now, and did so many before.
+    pub(super) fn count_held(&self, before: usize, now: usize) {
+        self.held.set(self.held.get().saturating_sub(before).saturating_add(now));
+    }
+
+    /// While all together hold too much, whoever holds the most goes, as Redis does it: those who send
+    /// whole requests and read their replies hold next to nothing.
+    pub(super) fn make_room(&self) {
+        let max = self.live().config.clients_memory_max;
+        let share = max / usize::from(self.context.config.shards()).max(1);
+        while max > 0 && self.held.get() > share {
+            let by_id = self.by_id.borrow();
+            let largest = by_id.values().max_by_key(|connection| connection.held());
+            match largest.filter(|connection| connection.held() > 0) {
+                Some(connection) => connection.give_way(),
+                None => break,
+            }
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -141,6 +166,7 @@ impl Replies for Connections {
                 self.touched.borrow_mut().push(connection);
             }
         }
+        self.make_room();
         if !self.shard.is_full() {
             self.room.notify_waiters();
         }

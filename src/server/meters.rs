@@ -81,17 +81,20 @@ pub(super) enum Dropped {
     Protocol,
     /// It spoke HTTP.
     Http,
+    /// All clients together held too much memory, and it the most.
+    Memory,
 }
 
 impl Dropped {
     /// All reasons, in the order in which they are counted.
-    pub(super) const ALL: [(Self, &'static str); 6] = [
+    pub(super) const ALL: [(Self, &'static str); 7] = [
         (Self::Idle, "idle"),
         (Self::Handshake, "handshake"),
         (Self::Stalled, "stalled"),
         (Self::Killed, "killed"),
         (Self::Protocol, "protocol"),
         (Self::Http, "http"),
+        (Self::Memory, "memory"),
     ];
 }
 

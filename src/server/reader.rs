@@ -30,8 +30,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How many bytes are read at a time.
-const READ_BYTES: usize = 64 * 1024;
+/// An empty buffer of requests that has grown beyond this is not kept: clients are idle most of the time.
+const INPUT_KEPT: usize = 4 * 1024;
 
 /// Why the requests that have arrived are not taken any further.
 enum Pause {
@@ -145,7 +145,7 @@ impl Reader {
         self.parser.set_limits(limits(&live.config, self.is_strict));
         let now = context.clock.now();
         let at = self.home.meters.now();
-        let mut taken: u64 = 0;
+        let (mut taken, had): (u64, usize) = (0, self.input.len());
         let pause = loop {
             if self.is_behind(&live.config) || (self.home.shard.is_full() && taken > 0) {
                 break Pause::Replies;
@@ -178,6 +178,11 @@ impl Reader {
                 break Pause::Barrier(action);
             }
         };
+        if self.input.is_empty() && had > INPUT_KEPT {
+            self.input = BytesMut::new();
+        }
+        self.connection.set_input_bytes(self.input.len());
+        self.home.make_room();
         self.has_asked |= taken > 0;
         self.home.meters.requests.add(taken);
         pause
@@ -345,9 +350,6 @@ impl Reader {
     /// Reads more bytes; answers whether the connection goes on.
     async fn read(&mut self) -> bool {
         loop {
-            if self.input.capacity().saturating_sub(self.input.len()) < READ_BYTES / 4 {
-                self.input.reserve(READ_BYTES);
-            }
             let (limit, why, reason) = self.patience();
             if limit == Some(Duration::ZERO) && self.is_strict {
                 self.say_dropped(why, reason);

@@ -7,13 +7,17 @@ use bytes::BytesMut;
 use rustls::ServerConnection;
 use std::cell::RefCell;
 use std::io::{ErrorKind, Read as _, Result, Write as _};
+use std::pin::Pin;
 use std::rc::Rc;
-use tokio::io::AsyncReadExt as _;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// The most bytes that a session keeps before they are encrypted and sent.
 const SESSION_BYTES_MAX: usize = 64 * 1024;
+/// How many bytes are read at a time.
+const READ_BYTES: usize = 64 * 1024;
 /// How many bytes are taken out of a session at a time.
 const CHUNK: usize = 16 * 1024;
 
@@ -50,10 +54,32 @@ impl Incoming {
     /// Reads what has arrived; 0 when no more will. Nothing is lost when it is dropped.
     pub(super) async fn read(&mut self, input: &mut BytesMut) -> Result<usize> {
         match self {
-            Self::Plain(stream) => stream.read_buf(input).await,
+            Self::Plain(stream) => {
+                std::future::poll_fn(|context| poll_plain(stream, context, input)).await
+            }
             Self::Tls(stream, session) => read_tls(stream, session, input).await,
         }
     }
+}
+
+thread_local! {
+    /// Where bytes arrive before they are their connection's: whoever is idle holds no buffer.
+    static ARRIVED: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
+
+/// Reads what has arrived into the connection's own bytes. The socket is asked as tokio asks it: after
+/// a read that it did not fill it is known to be empty, without another call.
+fn poll_plain(
+    stream: &mut OwnedReadHalf,
+    context: &mut Context<'_>,
+    input: &mut BytesMut,
+) -> Poll<Result<usize>> {
+    ARRIVED.with_borrow_mut(|arrived| {
+        let mut arrived = ReadBuf::new(arrived);
+        ready!(Pin::new(stream).poll_read(context, &mut arrived))?;
+        input.extend_from_slice(arrived.filled());
+        Poll::Ready(Ok(arrived.filled().len()))
+    })
 }
 
 async fn read_tls(

@@ -47,6 +47,9 @@ pub(super) fn begin(to: &Path, source: &Source<'_>) -> Result<Unfinished, StoreE
     let mut this = Unfinished::create(to)?;
     this.checkpoint = source.checkpoint.number;
     let begun = this.link(source.archive).and_then(|()| this.write(source));
+    // Behind the records: so the prices that they name are among those that are kept by now.
+    let begun =
+        begun.and_then(|()| source.archive.parent().map_or(Ok(()), |data| this.prices(data)));
     this.or_removed(begun)
 }
 
@@ -91,6 +94,29 @@ impl Unfinished {
             }
         }
         Ok(())
+    }
+
+    /// Takes the prices that are kept, if there are any: first their history, then the versions that
+    /// it names. Versions never change.
+    fn prices(&self, data: &Path) -> Result<(), StoreError> {
+        let (from, to) = (data.join("prices"), self.half.join("prices"));
+        if !from.join("history").exists() {
+            return Ok(());
+        }
+        std::fs::create_dir(&to).map_err(StoreError::io("make the directory", &to))?;
+        let copy = |name: &Path| {
+            let (from, to) = (from.join(name), to.join(name));
+            std::fs::copy(&from, &to).map(drop).map_err(StoreError::io("copy", &from))
+        };
+        copy(Path::new("history"))?;
+        for entry in std::fs::read_dir(&from).map_err(StoreError::io("read", &from))? {
+            let name = entry.map_err(StoreError::io("read", &from))?.file_name();
+            let name = Path::new(&name);
+            if name.extension().is_some_and(|ending| ending == "json") {
+                copy(name)?;
+            }
+        }
+        sync_all(&to)
     }
 
     /// Writes what a start needs beside the archive.
@@ -243,4 +269,28 @@ fn sync_all(path: &Path) -> Result<(), StoreError> {
         }
     }
     data_dir::sync_dir(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prices_that_are_kept_are_taken_along() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, to) = (folder.path().join("data"), folder.path().join("to"));
+        let backup = Unfinished::create(&to).unwrap();
+        backup.prices(&data).unwrap();
+        assert!(!backup.half.join("prices").exists());
+        std::fs::create_dir_all(data.join("prices")).unwrap();
+        for (name, text) in [("history", "h"), ("0123456789abcdef.json", "v"), ("new", "half")] {
+            std::fs::write(data.join("prices").join(name), text).unwrap();
+        }
+        backup.prices(&data).unwrap();
+        let taken =
+            |name: &str| std::fs::read_to_string(backup.half.join("prices").join(name)).ok();
+        assert_eq!(taken("history").as_deref(), Some("h"));
+        assert_eq!(taken("0123456789abcdef.json").as_deref(), Some("v"));
+        assert_eq!(taken("new"), None);
+    }
 }

@@ -9,6 +9,7 @@
 //! | `state/` | the database of what is kept of wallets (see [`super::state`]) |
 //! | `redo` | a checkpoint that may not all be in `state/` (see [`super::redo`]) |
 //! | `archive/` | the history that has left the journal (see [`super::archive`]) |
+//! | `prices/` | every version of the prices, and when it was in force (see [`crate::prices`]) |
 //! | `journal.before-recovery/` | a copy of the journal, from an unclean stop until it is found complete |
 //! | `journal.before-loss-<n>/` | such a copy, from when a loss was accepted; kept for a repair |
 //! | `unclean` | there while the directory is in use: found at start, the last stop was unclean |

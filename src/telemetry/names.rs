@@ -72,7 +72,7 @@ pub const METRICS: &[Metric] = &[
     counter(
         "purser_connections_dropped_total",
         "reason",
-        "Connections that the server has ended, by reason: idle, handshake, stalled, killed, protocol, http",
+        "Connections that the server has ended, by reason: idle, handshake, stalled, killed, protocol, http, memory",
     ),
     counter("purser_received_bytes_total", "", "Bytes of requests"),
     counter("purser_sent_bytes_total", "", "Bytes of replies"),

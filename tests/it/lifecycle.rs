@@ -277,3 +277,31 @@ fn a_full_disk_stops_the_server_before_it_acknowledges_anything() {
     let spent = 1_000_000 - client.field("BALANCE w", "available").parse::<u32>().unwrap();
     assert!(spent >= acknowledged, "{acknowledged} were acknowledged, {spent} are there");
 }
+
+/// systemd starts what is ordered behind purser when that says it is ready: not before it serves.
+#[test]
+fn systemd_hears_when_it_serves_and_when_it_stops() {
+    let folder = folder();
+    let path = folder.path().join("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(super::support::PATIENCE)).unwrap();
+    let mut heard = [0; 256];
+    let mut hear = || {
+        let length = socket.recv(&mut heard).unwrap();
+        String::from_utf8_lossy(&heard[..length]).into_owned()
+    };
+    let process = std::process::Command::new(env!("CARGO_BIN_EXE_purser"))
+        .args(["--resp", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data"])
+        .arg(data(&folder))
+        .env("NOTIFY_SOCKET", &path)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    assert_eq!(hear(), "READY=1\n");
+    let server = Server::of(process);
+    assert_eq!(server.client().map("WALLET.OPEN w CURRENCY USD")["status"], "open");
+    assert!(server.terminate().success());
+    assert_eq!(hear(), "STOPPING=1\n");
+}

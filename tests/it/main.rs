@@ -9,6 +9,7 @@ mod lifecycle;
 mod money;
 mod prices;
 mod race;
+mod rating_page;
 mod readme;
 mod session;
 mod settings;

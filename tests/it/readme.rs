@@ -7,16 +7,39 @@ const README: &str = include_str!("../../README.md");
 const PROMPT: &str = "127.0.0.1:7411> ";
 
 /// A reply as `redis-cli -3` shows it.
-fn shown(value: &Value) -> String {
+pub(crate) fn shown(value: &Value) -> String {
+    indented(value, "")
+}
+
+/// The same, below something that takes so much room on the left.
+fn indented(value: &Value, room: &str) -> String {
+    let join = |lines: Vec<String>| lines.join(&format!("\n{room}"));
     match value {
+        Value::Map(pairs) if pairs.is_empty() => "(empty hash)".to_owned(),
         Value::Map(pairs) => {
             let width = pairs.len().to_string().len();
-            let lines = (1..).zip(pairs).map(|(place, (key, value))| {
-                format!("{place:>width$}# {} => {}", shown(key), shown(value))
-            });
-            lines.collect::<Vec<_>>().join("\n")
+            let line = |(place, (key, value)): (usize, &(Value, Value))| {
+                let head = format!("{place:>width$}# ");
+                let below = format!("{room}{}", " ".repeat(head.len()));
+                let break_ = match value {
+                    Value::Map(parts) if parts.len() > 1 => format!("\n{below}"),
+                    Value::Array(parts) if !parts.is_empty() => format!("\n{below}"),
+                    _ => String::new(),
+                };
+                format!("{head}{} => {break_}{}", shown(key), indented(value, &below))
+            };
+            join((1..).zip(pairs).map(line).collect())
         }
         Value::Array(elements) if elements.is_empty() => "(empty array)".to_owned(),
+        Value::Array(elements) => {
+            let width = elements.len().to_string().len();
+            let line = |(place, element): (usize, &Value)| {
+                let head = format!("{place:>width$}) ");
+                let below = format!("{room}{}", " ".repeat(head.len()));
+                format!("{head}{}", indented(element, &below))
+            };
+            join((1..).zip(elements).map(line).collect())
+        }
         Value::BulkString(bytes) => format!("\"{}\"", String::from_utf8_lossy(bytes)),
         Value::Int(number) => format!("(integer) {number}"),
         Value::ServerError(error) => {
@@ -27,7 +50,7 @@ fn shown(value: &Value) -> String {
 }
 
 /// Times differ between runs.
-fn without_times(text: &str) -> String {
+pub(crate) fn without_times(text: &str) -> String {
     let is_time = |word: &str| word.len() == 13 && word.bytes().all(|byte| byte.is_ascii_digit());
     let mut lines = Vec::new();
     for line in text.lines() {

@@ -307,7 +307,7 @@ pub(crate) fn cost_table(cost: &Cost, generator: Option<&Cost>, memory: Option<&
     row("write calls", known(cost.writes_per_op));
     row("voluntary context switches", format!("{:.3}", cost.switches_per_op));
     let bytes = cost.bytes_written_per_op.map(|bytes| format!("{bytes:.0}"));
-    row("bytes to the disk", bytes.unwrap_or_else(|| "unknown".to_owned()));
+    row("bytes written", bytes.unwrap_or_else(|| "unknown".to_owned()));
     row("cores used", format!("{:.2}", cost.cores_used));
     if let Some(generator) = generator {
         row("generator's processor", format!("{:.2} µs", generator.us_per_op()));

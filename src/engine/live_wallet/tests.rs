@@ -54,12 +54,16 @@ impl Scene {
         let mut parts = 0;
         while let Some(rows) = self.live.some_pages(limit).unwrap() {
             assert!(rows.len() <= limit, "a part is as large as it may be");
-            rows.iter().for_each(|row| self.state.put(row).unwrap());
+            for row in &rows {
+                self.state.put(row).unwrap();
+            }
             parts += 1;
             between(self);
         }
         let rows = self.live.snapshot(&Rules::default()).unwrap();
-        rows.iter().for_each(|row| self.state.put(row).unwrap());
+        for row in &rows {
+            self.state.put(row).unwrap();
+        }
         parts
     }
 

@@ -57,12 +57,12 @@ pub(super) struct Connection {
     standing: RefCell<Standing>,
     /// How many of its requests count as in flight for its user.
     counted: Cell<u32>,
+    /// The request that is being taken.
+    asking: Cell<Stamp>,
     /// How many bytes of requests lie here that are not whole.
     input_bytes: Cell<usize>,
     /// How many bytes its shard counts for it.
     held: Cell<usize>,
-    /// The request that is being taken.
-    asking: Cell<Stamp>,
     state: RefCell<State>,
     /// The connections of its shard.
     home: Rc<Connections>,
@@ -95,9 +95,9 @@ impl Connection {
             life: Cell::new(Life::Open),
             standing: RefCell::new(home.live().access.first_standing()),
             counted: Cell::new(0),
+            asking: Cell::default(),
             input_bytes: Cell::new(0),
             held: Cell::new(0),
-            asking: Cell::default(),
             state: RefCell::default(),
             home,
         })
@@ -209,35 +209,6 @@ impl Connection {
         state.ring.weight().saturating_add(state.out.len())
     }
 
-    /// So many bytes of requests lie here that are not whole.
-    pub(super) fn set_input_bytes(&self, bytes: usize) {
-        self.input_bytes.set(bytes);
-        self.recount();
-    }
-
-    /// Tells the shard how much memory it takes.
-    fn recount(&self) {
-        let now = match self.life.get() {
-            Life::Dead => 0,
-            _ => self.unsent_bytes().saturating_add(self.input_bytes.get()),
-        };
-        self.home.count_held(self.held.replace(now), now);
-    }
-
-    /// How many bytes its shard counts for it.
-    pub(super) fn held(&self) -> usize {
-        self.held.get()
-    }
-
-    /// Ends the connection, so that others have its memory.
-    pub(super) fn give_way(&self) {
-        let (client, held) = (&self.client.address, self.held.get());
-        tracing::warn!(%client, held, "dropped: all clients together hold more than clients_memory_max");
-        self.note_dropped(Dropped::Memory);
-        self.kill();
-        self.recount();
-    }
-
     /// The request that is taken now was parsed then.
     pub(super) fn begin(&self, at: u64) {
         self.asking.set(Stamp::at(at));
@@ -264,6 +235,37 @@ impl Connection {
     /// It is ended, for this reason.
     pub(super) fn note_dropped(&self, why: Dropped) {
         self.home.meters.count_dropped(why);
+    }
+
+    /// So many bytes of requests lie here that are not whole.
+    pub(super) fn set_input_bytes(&self, bytes: usize) {
+        self.input_bytes.set(bytes);
+        self.recount();
+    }
+
+    /// Tells the shard how much memory it takes.
+    fn recount(&self) {
+        let now = if self.life.get() == Life::Dead {
+            0
+        } else {
+            let kept = self.state.borrow().kept.len();
+            self.unsent_bytes().saturating_add(self.input_bytes.get()).saturating_add(kept)
+        };
+        self.home.count_held(self.held.replace(now), now);
+    }
+
+    /// How many bytes its shard counts for it.
+    pub(super) fn held(&self) -> usize {
+        self.held.get()
+    }
+
+    /// Ends the connection, so that others have its memory.
+    pub(super) fn give_way(&self) {
+        let (client, id, held) = (self.client.address, self.id, self.held.get());
+        self.home.meters.count_dropped(Dropped::Memory);
+        tracing::warn!(%client, id, held, "dropped: all clients together hold more than clients_memory_max");
+        self.kill();
+        self.recount();
     }
 
     /// Makes room for a request whose outcome will come and may take `weight` bytes; answers its

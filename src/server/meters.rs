@@ -81,7 +81,7 @@ pub(super) enum Dropped {
     Protocol,
     /// It spoke HTTP.
     Http,
-    /// All clients together held too much, and it the most.
+    /// All clients together held too much memory, and it the most.
     Memory,
 }
 

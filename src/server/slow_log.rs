@@ -14,7 +14,7 @@ const KEPT_WHOLE: usize = 1_024;
 /// Stands before one that was clipped.
 const CLIPPED: u8 = 0;
 /// A memory of unanswered requests that has grown beyond this is not kept.
-const MEMORY_KEPT: usize = 4_096;
+const MEMORY_KEPT: usize = 1_024;
 
 /// A slow request.
 #[derive(Debug, Clone)]
@@ -98,6 +98,11 @@ impl Kept {
         let begin = self.start;
         self.start = begin.saturating_add(usize::try_from(kept).unwrap_or(usize::MAX));
         self.bytes.get(begin..self.start).unwrap_or_default()
+    }
+
+    /// How many bytes are kept.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Frees what is not needed, when nothing is kept.

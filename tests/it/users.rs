@@ -50,7 +50,7 @@ pub(crate) fn example(command: &Command, wallet: &str) -> String {
         "charge" => "1 ID d",
         "extend" => "h 1 ID e",
         "hold.get" | "void" => "h",
-        "op.get" => "t",
+        "explain" | "op.get" => "t",
         "refund" => "d 1 ID r",
         "topup" => "1 ID t",
         "topup.reverse" => "t ID v",
@@ -60,6 +60,8 @@ pub(crate) fn example(command: &Command, wallet: &str) -> String {
         "withdraw" => "1 ID w",
         "balance" | "hold.list" | "ledger" | "wallet.get" | "wallet.close" | "wallet.freeze"
         | "wallet.unfreeze" => "",
+        "price" => return "price nosuch QTY input_tokens 1".to_owned(),
+        "prices.get" => return "prices.get nosuch".to_owned(),
         "wallet.scan" => return "wallet.scan 0".to_owned(),
         "auth" => return "auth nobody nothing".to_owned(),
         "shutdown" => return "shutdown abort".to_owned(),

@@ -30,6 +30,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// After so many bytes of replies others have a turn.
+const TURN_BYTES: usize = 64 * 1024;
 /// An empty buffer of requests that has grown beyond this is not kept: clients are idle most of the time.
 const INPUT_KEPT: usize = 4 * 1024;
 
@@ -41,6 +43,8 @@ enum Pause {
     Replies,
     /// A barrier acts when all before it is answered.
     Barrier(Action),
+    /// Others have a turn.
+    Turn,
     /// Nothing more is taken: what was asked is answered, then the connection ends.
     End,
 }
@@ -115,6 +119,7 @@ impl Reader {
                     }
                 }
                 Pause::Replies => self.wait_for_replies().await,
+                Pause::Turn => tokio::task::yield_now().await,
                 Pause::Barrier(action) => {
                     self.drained().await;
                     if self.connection.life() == Life::Dead || !self.act(action) {
@@ -146,7 +151,11 @@ impl Reader {
         let now = context.clock.now();
         let at = self.home.meters.now();
         let (mut taken, had): (u64, usize) = (0, self.input.len());
+        let before = self.connection.unsent_bytes();
         let pause = loop {
+            if self.connection.unsent_bytes().saturating_sub(before) > TURN_BYTES {
+                break Pause::Turn;
+            }
             if self.is_behind(&live.config) || (self.home.shard.is_full() && taken > 0) {
                 break Pause::Replies;
             }

@@ -1,16 +1,46 @@
 //! The replies that describe commands, element by element as Redis 7 writes them.
 
 use super::{Access, Arg, ArgKind, Command, all, find};
-use crate::codec::resp::{Args, Writer};
+use crate::codec::resp::{Args, Proto, Writer};
+use std::sync::OnceLock;
 
 /// The release that has all of these commands.
 const SINCE: &str = "0.1.0";
 
 /// `COMMAND`: every command, as [`write_info`] shows it.
 pub fn write_all(writer: &mut Writer<'_>) {
-    writer.array_header(all().count());
-    for command in all() {
-        write_entry(command, writer);
+    static FRAMES: Frames = Frames::new();
+    FRAMES.write(writer, |writer| {
+        writer.array_header(all().count());
+        for command in all() {
+            write_entry(command, writer);
+        }
+    });
+}
+
+/// A reply that is always the same, written once for each protocol: it is long, and a flood of clients
+/// that ask for it must not take the time of others.
+struct Frames {
+    resp2: OnceLock<Vec<u8>>,
+    resp3: OnceLock<Vec<u8>>,
+}
+
+impl Frames {
+    const fn new() -> Self {
+        Self { resp2: OnceLock::new(), resp3: OnceLock::new() }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>, first: impl FnOnce(&mut Writer<'_>)) {
+        let proto = writer.proto();
+        let frame = match proto {
+            Proto::Resp2 => &self.resp2,
+            Proto::Resp3 => &self.resp3,
+        };
+        writer.written(frame.get_or_init(|| {
+            let mut bytes = Vec::new();
+            first(&mut Writer::new(&mut bytes, proto));
+            bytes
+        }));
     }
 }
 
@@ -36,12 +66,14 @@ pub fn write_info(args: Args<'_>, writer: &mut Writer<'_>) {
 /// `COMMAND DOCS [name…]`: what the named commands are for, without unknown ones; all when none
 /// is named.
 pub fn write_docs(args: Args<'_>, writer: &mut Writer<'_>) {
+    static FRAMES: Frames = Frames::new();
     if args.len() <= 2 {
-        writer.map_header(all().count());
-        for command in all() {
-            write_doc(command, writer);
-        }
-        return;
+        return FRAMES.write(writer, |writer| {
+            writer.map_header(all().count());
+            for command in all() {
+                write_doc(command, writer);
+            }
+        });
     }
     writer.map_header(args.iter_from(2).filter_map(find).count());
     for command in args.iter_from(2).filter_map(find) {

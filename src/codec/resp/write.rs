@@ -48,6 +48,11 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(b"\r\n");
     }
 
+    /// A whole frame that was written before, for the same protocol.
+    pub fn written(&mut self, frame: &[u8]) {
+        self.out.extend_from_slice(frame);
+    }
+
     /// A string of any bytes.
     pub fn bulk(&mut self, bytes: &[u8]) {
         self.header(b'$', bytes.len());

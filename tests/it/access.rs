@@ -1,6 +1,6 @@
 //! The penetration list: what nobody may do who has not said who it is, and no user beyond its rights.
 
-use super::support::{PATIENCE, Server, data, folder, map_of, spawn, text_of};
+use super::support::{Client, PATIENCE, Server, data, folder, map_of, spawn, text_of};
 use super::users::{all, error_of, example, login, password, serve, user};
 use purser::codec::commands::Role;
 use redis::Value;
@@ -281,4 +281,46 @@ fn without_users_only_this_machine_is_served() {
     let path = super::users::write(&folder, &user("root", "admin", ""));
     let process = spawn(&data(&folder), &["--config", path.to_str().unwrap()]);
     drop(Server::of(process));
+}
+
+/// Who asked stands in the ledger, after a restart too; what happened by itself was asked by nobody.
+#[test]
+fn the_ledger_tells_who_asked() {
+    let folder = folder();
+    let users = user("boss", "admin", "") + &user("app", "spend", "wallets = [\"a:*\"]");
+    let server = serve(&folder, &users);
+    let mut boss = login(&server, "boss");
+    boss.call("WALLET.OPEN a:1 CURRENCY USD");
+    boss.map("TOPUP a:1 5 ID t");
+    boss.call("WALLET.OPEN b:1 CURRENCY USD");
+    let mut app = login(&server, "app");
+    app.map("AUTHORIZE a:1 1 ID h TTL 20");
+    app.map("CHARGE a:1 1 ID x");
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    // A price tells a wallet's plan and usage: it is one of the wallet's secrets.
+    let price = "PRICE gpt-4o-mini QTY input_tokens 1 WALLET";
+    assert_eq!(app.map(&format!("{price} a:1"))["currency"], "USD");
+    assert!(app.error(&format!("{price} b:1")).starts_with("NOPERM"));
+    assert!(app.error("EXPLAIN b:1 x").starts_with("NOPERM"));
+    assert!(app.error("PRICES.RELOAD").starts_with("NOPERM"));
+    let rows = |client: &mut Client| -> Vec<(String, String)> {
+        let Value::Array(rows) = client.call("LEDGER a:1") else { panic!("rows") };
+        let row = |row| {
+            let row = map_of(row);
+            (row["kind"].clone(), row["user"].clone())
+        };
+        rows.iter().map(row).collect()
+    };
+    let expected = [
+        ("expired", ""),
+        ("charged", "app"),
+        ("held", "app"),
+        ("toppedup", "boss"),
+        ("opened", "boss"),
+    ]
+    .map(|(kind, user)| (kind.to_owned(), user.to_owned()));
+    assert_eq!(rows(&mut boss), expected);
+    server.kill();
+    let server = serve(&folder, &users);
+    assert_eq!(rows(&mut login(&server, "boss")), expected);
 }

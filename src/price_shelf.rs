@@ -51,8 +51,11 @@ impl Shelf {
             Err(error) => BookAnswer::Failed(error.to_string()),
             Ok(None) => BookAnswer::Models(Vec::new()),
             Ok(Some(book)) => {
-                let cards = book.beginning(prefix).map(|card| shown::summary(card));
-                BookAnswer::Models(cards.collect())
+                let mut names: Vec<_> =
+                    book.beginning(prefix).map(|card| card.model.clone()).collect();
+                // A model may have a card in each of several currencies.
+                names.dedup();
+                BookAnswer::Models(names)
             }
         }
     }

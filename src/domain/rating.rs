@@ -168,8 +168,8 @@ pub enum BookQuestion {
 pub enum BookAnswer {
     /// Rate cards.
     Cards(Vec<Shown>),
-    /// Models, a few words of each.
-    Models(Vec<Shown>),
+    /// Models, by name.
+    Models(Vec<Model>),
     /// It was read again: this version is in force.
     Reloaded(PriceVersion),
     /// No rate card for the model.

@@ -145,15 +145,6 @@ pub fn card(card: &Card) -> Shown {
     }
 }
 
-/// What a list of models tells of a card.
-pub fn summary(card: &Card) -> Shown {
-    let variants = card.variants.iter().map(|(name, _)| text(name)).collect();
-    let provider = card.about.provider.as_deref().map(|name| ("provider", text(name)));
-    let parts = [("model", text(&card.model)), ("currency", text(&card.currency))];
-    let all = parts.into_iter().chain(provider).chain([("variants", Shown::List(variants))]);
-    Shown::Map(all.collect())
-}
-
 /// A markup rule.
 pub fn markup(markup: &Markup) -> Shown {
     let mut parts = Vec::new();

@@ -100,6 +100,11 @@ fn usage_is_held_captured_and_explained_by_the_shipped_book() {
     let priced = client.map(quote);
     assert_eq!((priced["amount"].as_str(), priced["currency"].as_str()), ("0.000170175", "USD"));
     assert_eq!(lines(&mut client, quote), lines(&mut client, "EXPLAIN w c"));
+    let Value::Array(models) = client.call("PRICES.LIST PREFIX gpt-4o-mini") else {
+        panic!("names")
+    };
+    assert!(models.len() > 5 && text_of(&models[0]) == "gpt-4o-mini", "{models:?}");
+    assert_eq!(client.map("PRICES.GET gpt-4o-mini")["provider"], "openai");
     assert_eq!(client.map("HOLD.GET w h")["price_version"], version);
     assert!(client.error("EXPLAIN w nothing").starts_with("NOOP"));
     assert!(client.error("EXPLAIN nobody c").starts_with("NOWALLET"));

@@ -26,7 +26,12 @@ pub(super) fn write_answer(answer: &BookAnswer, writer: &mut Writer<'_>) {
             [card] => write_shown(card, writer),
             cards => write_all(cards, writer),
         },
-        BookAnswer::Models(models) => write_all(models, writer),
+        BookAnswer::Models(models) => {
+            writer.array_header(models.len());
+            for model in models {
+                writer.text(model.as_str());
+            }
+        }
         BookAnswer::Reloaded(version) => writer.text(&version.to_string()),
         BookAnswer::NoModel(model) => {
             write_refusal(&Refusal::no_price(model.clone(), None), writer);

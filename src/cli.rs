@@ -7,6 +7,7 @@ use purser::config::flags::Flags;
 use purser::config::secret::{Secret, new_password};
 use purser::config::{Config, Sources, UserSettings, show};
 use purser::domain::id::User;
+use purser::prices::Source;
 use purser::server::tls;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 /// What can be asked of the settings.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Check the settings, and the certificates that they name.
+    /// Check the settings, and the certificates and prices that they name.
     Check(Flags),
     /// Show the settings in force as a file, each with where it came from. Secrets are not shown.
     Show(Flags),
@@ -71,6 +72,7 @@ impl ConfigCommand {
         let text = match self {
             Self::Check(_) => {
                 tls::load(&loaded.config)?;
+                Source::of(loaded.config.prices.as_deref()).read()?;
                 "ok\n".to_owned()
             }
             Self::Show(_) => show::in_force(&loaded),

@@ -31,12 +31,14 @@ impl Reload {
             let result = if reloaded.is_ok() { "ok" } else { "failed" };
             metrics::counter!("purser_config_reloads_total", "result" => result).increment(1);
             match reloaded {
-                Ok(()) => tracing::info!("the configuration was read again"),
+                Ok(()) => {
+                    tracing::info!("the configuration was read again");
+                    self.reload_prices().await;
+                }
                 Err(error) => {
                     tracing::error!("nothing was changed, the configuration is wrong: {error:#}");
                 }
             }
-            self.reload_prices().await;
         }
     }
 

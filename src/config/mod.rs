@@ -99,7 +99,10 @@ impl Config {
                 lapse_grace: Span::from_millis(self.lapse_grace_ms),
                 holds_max: self.holds_max,
                 grants_max: self.grants_max,
-                late_window: Span::from_millis(self.late_window_ms),
+                // An id that is forgotten must not be charged again.
+                late_window: Span::from_millis(
+                    self.late_window_ms.min(self.dedup_window_ms.saturating_sub(1)),
+                ),
             },
             in_flight_max: self.wallet_in_flight_max,
             batch_bytes_max: self.batch_bytes_max,

@@ -47,7 +47,7 @@ impl PriceTag {
 pub struct Counted {
     /// What is counted.
     pub counter: Counter,
-    /// When the window began.
+    /// The window: the date on which it begins for the wallet, as midnight of that date in UTC.
     pub since: Timestamp,
     /// How much there was in it before.
     pub before: Quantity,

@@ -151,6 +151,48 @@ pub(super) fn append(folder: &Path, reload: &Reload) -> Result<(), PricesError> 
     sync_dir(folder)
 }
 
+/// The file beside the folder that says how long the history is, so that a folder or lines that are gone
+/// are noticed: prices that nobody knows any more must not become other prices.
+fn mark_of(folder: &Path) -> PathBuf {
+    folder.with_extension("mark")
+}
+
+/// How long the history is that a file has, and its checksum.
+fn measure(bytes: &[u8]) -> String {
+    format!("{} {:08x}\n", bytes.len(), crc32fast::hash(bytes))
+}
+
+/// Holds the history against the mark. Without a mark nothing was ever kept, or it was copied without.
+pub(super) fn check_mark(folder: &Path) -> Result<(), PricesError> {
+    let (mark, path) = (mark_of(folder), folder.join("history"));
+    let marked = match std::fs::read_to_string(&mark) {
+        Ok(marked) => marked,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(PricesError::io("read", &mark)(error)),
+    };
+    let length = marked.split(' ').next().and_then(|length| length.parse().ok());
+    let length: usize = length.ok_or_else(|| PricesError::damaged(&mark, "it is no mark"))?;
+    let bytes = std::fs::read(&path).unwrap_or_default();
+    match bytes.get(..length) {
+        Some(known) if measure(known) == marked => Ok(()),
+        _ => Err(PricesError::damaged(&path, "what was written to it is not all there")),
+    }
+}
+
+/// Marks how long the history is.
+pub(super) fn set_mark(folder: &Path) -> Result<(), PricesError> {
+    let (mark, path) = (mark_of(folder), folder.join("history"));
+    let bytes = std::fs::read(&path).map_err(PricesError::io("read", &path))?;
+    let new = mark.with_extension("mark.new");
+    let written = File::create(&new).and_then(|mut file| {
+        file.write_all(measure(&bytes).as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(PricesError::io("write", &new))?;
+    std::fs::rename(&new, &mark).map_err(PricesError::io("name", &mark))?;
+    folder.parent().map_or(Ok(()), sync_dir)
+}
+
 /// A reload as its line: a checksum, when, and from when on which version.
 fn line(reload: &Reload) -> String {
     let mut rest = reload.at.millis().to_string();

@@ -79,8 +79,12 @@ impl PriceBooks {
     /// last. What was in force before stays known, in `prices/` of the data directory.
     pub fn open(data: &Path, source: Source, now: Timestamp) -> Result<Self, PricesError> {
         let folder = data.join("prices");
+        if !folder.exists() {
+            kept::check_mark(&folder)?;
+        }
         kept::make(&folder)?;
         let (versions, history) = (kept::versions(&folder)?, kept::history(&folder)?);
+        kept::check_mark(&folder)?;
         let named = history.iter().flat_map(|reload| &reload.starts);
         if let Some((_, missing)) = named.into_iter().find(|(_, v)| !versions.contains_key(v)) {
             let path = folder.join(format!("{missing}.json"));
@@ -121,6 +125,7 @@ impl PriceBooks {
             kept::append(&self.folder, &reload)?;
             self.history.push(reload);
         }
+        kept::set_mark(&self.folder)?;
         Ok(self)
     }
 

@@ -174,3 +174,27 @@ fn the_shipped_book_is_its_own_canonical_text() {
     assert_eq!(*start, Timestamp::MIN);
     assert!(book.text() == source::SHIPPED, "config/prices/models.json is not as it is written");
 }
+
+/// A start without the folder, or without lines of the history, made up other prices for the past.
+#[test]
+fn what_is_gone_is_noticed() {
+    let world = World::new();
+    world.write("a.toml", None, 1);
+    drop(world.open(1_000).unwrap());
+    world.write("a.toml", None, 2);
+    drop(world.open(2_000).unwrap());
+    let history = world.data().join("prices/history");
+    let whole = fs::read_to_string(&history).unwrap();
+    let lines: Vec<_> = whole.split_inclusive('\n').collect();
+    assert_eq!(lines.len(), 2);
+    for damaged in ["", lines[0], lines[1]] {
+        fs::write(&history, damaged).unwrap();
+        assert!(world.open(3_000).is_err(), "{damaged:?}");
+    }
+    fs::remove_file(&history).unwrap();
+    assert!(world.open(3_000).is_err());
+    fs::remove_dir_all(world.data().join("prices")).unwrap();
+    let error = world.open(3_000).unwrap_err().to_string();
+    assert!(error.contains("restore it from a backup"), "{error}");
+    assert!(!world.data().join("prices").exists(), "a refused start leaves nothing");
+}

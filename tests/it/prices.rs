@@ -128,7 +128,7 @@ fn what_has_no_price_is_refused_and_never_free() {
         ("PRICE n QTY tokens 1", "NOPRICE model=n "),
         ("PRICES.GET n", "NOPRICE model=n "),
         ("CHARGE w RATED MODEL m ID x", "ERR syntax error: RATED needs QTY"),
-        ("CHARGE w RATED QTY tokens 1 ID x", "ERR the hold was not rated and names no model"),
+        ("CHARGE w RATED QTY tokens 1 ID x", "ERR syntax error: RATED needs MODEL"),
         ("CHARGE w RATED MODEL m QTY tokens -1 ID x", "ERR invalid QTY tokens"),
         (
             "CHARGE w RATED MODEL m QTY tokens 1 QTY tokens 2 ID x",

@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::error::RequestError;
-use super::spec::Opt;
+use super::spec::{Opt, Verb};
 use super::value::Value;
 use crate::domain::amount::Amount;
 use crate::domain::command::{Overage, Worth};
@@ -43,7 +43,12 @@ impl<'a> Call<'a> {
     /// The amount that is stated by its place, or the usage that stands for one.
     pub(super) fn worth(&mut self) -> Result<Worth, RequestError> {
         if self.is_rated() {
-            return self.usage().map(Box::new).map(Worth::Rated);
+            let usage = self.usage()?;
+            // Only a hold can name a model for it.
+            if usage.model.is_none() && self.spec.verb != Verb::Capture {
+                return Err(RequestError::malformed("syntax error: RATED needs MODEL"));
+            }
+            return Ok(Worth::Rated(Box::new(usage)));
         }
         self.stated().map(Worth::Stated)
     }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// So many wallets give their snapshots before others have a turn.
 const SLICE: usize = 16;
 /// What is shorter is not worth a pause.
-const PAUSE_MIN: Duration = Duration::from_millis(1);
+const PAUSE_MIN: Duration = Duration::from_millis(2);
 /// So much may wait for the keeper before the shard gives it more.
 const BACKLOG_MAX: usize = 64;
 
@@ -89,10 +89,10 @@ impl Shard {
             let size = |row: &Row| row.value.as_ref().map_or(0, Vec::len);
             bytes = bytes.saturating_add(rows.iter().map(size).sum());
             self.tell_keeper(ToKeeper::Rows(rows));
-            // Requests have the thread for as long as the snapshots had it.
+            // Requests have the thread for half as long as the snapshots had it.
             busy = busy.saturating_add(slice_begun.elapsed());
             if busy >= PAUSE_MIN {
-                tokio::time::sleep(busy).await;
+                tokio::time::sleep(busy / 2).await;
                 busy = Duration::ZERO;
             }
             self.pace(begun, bytes).await;

@@ -240,11 +240,10 @@ impl Connection {
     /// So many bytes of requests lie here that are not whole.
     pub(super) fn set_input_bytes(&self, bytes: usize) {
         self.input_bytes.set(bytes);
-        self.recount();
     }
 
     /// Tells the shard how much memory it takes.
-    fn recount(&self) {
+    pub(super) fn recount(&self) {
         let now = if self.life.get() == Life::Dead {
             0
         } else {
@@ -262,7 +261,7 @@ impl Connection {
     /// Ends the connection, so that others have its memory.
     pub(super) fn give_way(&self) {
         let (client, id, held) = (self.client.address, self.id, self.held.get());
-        self.home.meters.count_dropped(Dropped::Memory);
+        self.note_dropped(Dropped::Memory);
         tracing::warn!(%client, id, held, "dropped: all clients together hold more than clients_memory_max");
         self.kill();
         self.recount();
@@ -446,7 +445,7 @@ impl Connection {
         if !can_write {
             let (client, id) = (self.client.address, self.id);
             tracing::info!(%client, id, "dropped: it does not read its replies");
-            self.home.meters.count_dropped(Dropped::Stalled);
+            self.note_dropped(Dropped::Stalled);
             self.kill();
         }
         // The next turn goes on writing.

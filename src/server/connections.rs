@@ -86,7 +86,7 @@ impl Connections {
 
     /// A connection that must be dead.
     pub(super) fn remove(&self, connection: &Connection) {
-        connection.set_input_bytes(0);
+        connection.recount();
         self.by_id.borrow_mut().remove(&connection.id);
     }
 
@@ -99,7 +99,7 @@ impl Connections {
     /// whole requests and read their replies hold next to nothing.
     pub(super) fn make_room(&self) {
         let max = self.live().config.clients_memory_max;
-        let share = max / usize::from(self.context.config.shards()).max(1);
+        let share = max / self.context.shards.len().max(1);
         while max > 0 && self.held.get() > share {
             let by_id = self.by_id.borrow();
             let largest = by_id.values().max_by_key(|connection| connection.held());

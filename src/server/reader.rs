@@ -166,7 +166,7 @@ impl Reader {
                     error.write_to(&mut bytes);
                     let (client, id) = (self.connection.client.address, self.connection.id);
                     tracing::info!(%client, id, "closed: {error}");
-                    self.home.meters.count_dropped(Dropped::Protocol);
+                    self.connection.note_dropped(Dropped::Protocol);
                     self.connection.reply(bytes);
                     break Pause::End;
                 }
@@ -190,8 +190,8 @@ impl Reader {
         if self.input.is_empty() && had > INPUT_KEPT {
             self.input = BytesMut::new();
         }
+        // The flush that follows counts it.
         self.connection.set_input_bytes(self.input.len());
-        self.home.make_room();
         self.has_asked |= taken > 0;
         self.home.meters.requests.add(taken);
         pause
@@ -395,7 +395,7 @@ impl Reader {
     fn say_dropped(&self, why: Dropped, reason: &str) {
         let (client, id) = (self.connection.client.address, self.connection.id);
         tracing::info!(%client, id, "dropped: {reason}");
-        self.home.meters.count_dropped(why);
+        self.connection.note_dropped(why);
     }
 
     /// How long the client may say nothing, if not for ever, and what it has missed then.
@@ -446,7 +446,7 @@ impl Reader {
     /// Ends the connection when another client has asked for it.
     fn heed_kill(&self) {
         if self.connection.client.is_killed() && self.connection.life() != Life::Dead {
-            self.home.meters.count_dropped(Dropped::Killed);
+            self.connection.note_dropped(Dropped::Killed);
             self.connection.kill();
         }
     }

@@ -214,13 +214,14 @@ impl History {
         op: &OpId,
     ) -> Result<Option<Record>, StoreError> {
         let is_it = |record: &Record| record.event.op.as_ref() == Some(op);
+        // One view: what a checkpoint archives meanwhile must be walked, if it was not filed before.
+        let archive = self.archive();
         let filed = self.filed(wallet, op)?;
         if let Some(record) = filed.into_values().find(is_it) {
             return Ok(Some(record));
         }
-        // What the archive does not have is still in the journal.
         let mut next = head;
-        while next != Position::NONE && self.archive().record(next)?.is_none() {
+        while next != Position::NONE && archive.record(next)?.is_none() {
             let Some(record) = self.kept_record(next)? else { break };
             if is_it(&record) {
                 return Ok(Some(record));

@@ -101,16 +101,21 @@ pub(super) fn versions(folder: &Path) -> Result<Versions, PricesError> {
     Ok(versions)
 }
 
-/// Keeps a version: all of it is safe before it has its name.
-pub(super) fn keep(folder: &Path, book: &Book) -> Result<(), PricesError> {
-    let (path, new) = (path_of(folder, book.version()), folder.join("new"));
+/// Puts a file into a folder: all of it is safe before it has its name.
+fn put(folder: &Path, path: &Path, text: &str) -> Result<(), PricesError> {
+    let new = folder.join("new");
     let written = File::create(&new).and_then(|mut file| {
-        file.write_all(book.text().as_bytes())?;
+        file.write_all(text.as_bytes())?;
         file.sync_all()
     });
     written.map_err(PricesError::io("write", &new))?;
-    std::fs::rename(&new, &path).map_err(PricesError::io("name", &path))?;
-    sync_dir(folder)
+    std::fs::rename(&new, path).map_err(PricesError::io("name", path))?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Keeps a version.
+pub(super) fn keep(folder: &Path, book: &Book) -> Result<(), PricesError> {
+    put(folder, &path_of(folder, book.version()), &book.text())
 }
 
 /// All reloads, oldest first. What stands behind the last whole line is cut off.
@@ -179,18 +184,15 @@ pub(super) fn check_mark(folder: &Path) -> Result<(), PricesError> {
     }
 }
 
-/// Marks how long the history is.
+/// Marks how long the history is, unless it is marked so.
 pub(super) fn set_mark(folder: &Path) -> Result<(), PricesError> {
     let (mark, path) = (mark_of(folder), folder.join("history"));
     let bytes = std::fs::read(&path).map_err(PricesError::io("read", &path))?;
-    let new = mark.with_extension("mark.new");
-    let written = File::create(&new).and_then(|mut file| {
-        file.write_all(measure(&bytes).as_bytes())?;
-        file.sync_all()
-    });
-    written.map_err(PricesError::io("write", &new))?;
-    std::fs::rename(&new, &mark).map_err(PricesError::io("name", &mark))?;
-    folder.parent().map_or(Ok(()), sync_dir)
+    let measured = measure(&bytes);
+    if std::fs::read_to_string(&mark).is_ok_and(|marked| marked == measured) {
+        return Ok(());
+    }
+    put(folder, &mark, &measured)
 }
 
 /// A reload as its line: a checksum, when, and from when on which version.

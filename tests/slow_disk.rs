@@ -7,13 +7,14 @@ use purser::codec::resp::{Limits, Parser, write_request};
 use purser::config::Config;
 use purser::domain::command::Request;
 use purser::domain::outcome::Outcome;
+use purser::domain::rating::{BookAnswer, BookQuestion, NoPrices};
 use purser::domain::time::Timestamp;
 use purser::engine::batch::BatchNo;
 use purser::engine::clock::ManualClock;
 use purser::engine::committer::{self, Durability, Submission};
 use purser::engine::loader::{self, Loaders};
 use purser::engine::peers::{Forward, Inheritance, PeerMessage, Question};
-use purser::engine::prices::EmptyShelf;
+use purser::engine::prices::{PriceShelf, SharedPrices};
 use purser::engine::shard::Shard;
 use purser::engine::signal::ShardSignal;
 use purser::engine::{Replies, ReplyTo};
@@ -63,6 +64,19 @@ impl Replies for Answers {
 
     fn fail(&self) {
         panic!("the store has not failed");
+    }
+}
+
+/// A shelf without a price book: nothing is rated here.
+struct EmptyShelf;
+
+impl PriceShelf for EmptyShelf {
+    fn current(&self) -> SharedPrices {
+        Arc::new(NoPrices)
+    }
+
+    fn answer(&self, _: &BookQuestion, _: Timestamp) -> BookAnswer {
+        BookAnswer::Failed("there is none".to_owned())
     }
 }
 

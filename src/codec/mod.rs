@@ -3,7 +3,8 @@
 //! [`resp`] cuts requests out of a byte stream and writes reply frames; [`request`] turns the
 //! arguments of one request into what the domain is asked; [`reply`] turns its answer into frames;
 //! [`commands`] is what the server tells clients about itself; [`record`], [`value`] and
-//! [`snapshot`] are what lies on the disk; [`glob`] is how names are chosen by a pattern.
+//! [`snapshot`] are what lies on the disk, `window` what they share; [`glob`] is how names are
+//! chosen by a pattern.
 
 pub mod commands;
 pub mod glob;
@@ -13,3 +14,4 @@ pub mod request;
 pub mod resp;
 pub mod snapshot;
 pub mod value;
+mod window;

@@ -163,7 +163,7 @@ fn parse_as(spec: &'static Spec, args: Args<'_>, rules: &Rules) -> Result<Parsed
         return call.scan(subject, sent).map(Parsed::Scan);
     }
     if spec.verb.is_about_prices() {
-        return call.prices(subject).map(|about| about.sent(sent));
+        return call.prices(subject, sent);
     }
     // Whoever opens a wallet gives it its name; everybody else refers to it.
     let wallet = if spec.verb == Verb::Open { WalletId::given } else { WalletId::new };

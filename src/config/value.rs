@@ -65,38 +65,29 @@ impl Value for Option<PathBuf> {
     }
 }
 
-impl Value for LogFormat {
-    fn read(text: &str) -> Result<Self, String> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err("it must be text or json".to_owned()),
-        }
-    }
+/// Kinds of value that are one of some words.
+macro_rules! words {
+    ($($kind:ident: $($word:literal = $variant:ident),+;)+) => {$(
+        impl Value for $kind {
+            fn read(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(format!("it must be {}", [$($word),+].join(" or "))),
+                }
+            }
 
-    fn show(&self) -> String {
-        match self {
-            Self::Text => "text".to_owned(),
-            Self::Json => "json".to_owned(),
+            fn show(&self) -> String {
+                match self {
+                    $(Self::$variant => $word.to_owned(),)+
+                }
+            }
         }
-    }
+    )+};
 }
 
-impl Value for DurabilityMode {
-    fn read(text: &str) -> Result<Self, String> {
-        match text {
-            "commit" => Ok(Self::Commit),
-            "interval" => Ok(Self::Interval),
-            _ => Err("it must be commit or interval".to_owned()),
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Self::Commit => "commit".to_owned(),
-            Self::Interval => "interval".to_owned(),
-        }
-    }
+words! {
+    LogFormat: "text" = Text, "json" = Json;
+    DurabilityMode: "commit" = Commit, "interval" = Interval;
 }
 
 impl Value for String {

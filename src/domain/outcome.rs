@@ -9,8 +9,9 @@ use super::command::{GrantKind, Overage, Terms};
 use super::id::{Currency, Model, OpId, Tags, Unit, WalletId};
 use super::ledger::LedgerRow;
 use super::price_tag::{PricePin, PriceTag};
-use super::rating::{BookAnswer, Explained, PriceVersion, Unpriced, Used};
+use super::rating::{BookAnswer, Buyer, Explained, PriceVersion, Prices, Running, Unpriced, Used};
 use super::time::Timestamp;
+use super::usage::Usage;
 
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -410,6 +411,27 @@ pub struct PriceView {
     pub version: PriceVersion,
     /// The price and its lines.
     pub explained: Explained,
+}
+
+impl PriceView {
+    /// What usage would cost a buyer at a time, by the prices in force then.
+    pub fn quote(
+        prices: &dyn Prices,
+        usage: &Usage,
+        at: Timestamp,
+        buyer: Buyer<'_>,
+        running: &dyn Running,
+    ) -> Result<Self, Refusal> {
+        let model = usage.model.as_ref().ok_or(Refusal::ModelMissing)?;
+        let variant = usage.variant.as_ref();
+        let used = Used { model, variant, quantities: &usage.quantities };
+        let version = prices.in_force(at).ok_or(Unpriced::NoModel);
+        let explained = version.and_then(|version| {
+            let explained = prices.explain(version, used, buyer, running)?;
+            Ok(Self { version, explained })
+        });
+        explained.map_err(|unpriced| Refusal::unpriced(unpriced, used))
+    }
 }
 
 /// Why an operation cost what it cost.

@@ -8,6 +8,7 @@ use super::id::{Currency, Model, Plan, Unit, Variant, WalletId};
 use super::time::Timestamp;
 use super::usage::Quantity;
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::fmt;
 
 /// A version of the price book: the beginning of a hash of its content.
@@ -187,10 +188,15 @@ pub enum Shown {
     Number(u64),
     /// Several.
     List(Vec<Shown>),
-    /// Named parts, in their order.
-    Map(Vec<(&'static str, Shown)>),
-    /// Parts by the names that a card gives them.
-    Named(Vec<(String, Shown)>),
+    /// Named parts, in their order; some names are a card's own.
+    Map(Vec<(Cow<'static, str>, Shown)>),
+}
+
+impl Shown {
+    /// Parts by names that are always the same.
+    pub fn map(parts: impl IntoIterator<Item = (&'static str, Self)>) -> Self {
+        Self::Map(parts.into_iter().map(|(name, part)| (Cow::Borrowed(name), part)).collect())
+    }
 }
 
 /// Somebody who knows prices. The same version answers the same for ever.

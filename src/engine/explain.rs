@@ -5,7 +5,7 @@ use crate::domain::id::{Currency, WalletId};
 use crate::domain::ledger::LedgerRow;
 use crate::domain::outcome::{Explanation, Outcome, PriceView, Refusal};
 use crate::domain::posting::PostingKind;
-use crate::domain::rating::{Buyer, NothingRunning, Prices, Unpriced, Used};
+use crate::domain::rating::{Buyer, NothingRunning, Prices};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Usage;
 
@@ -43,17 +43,9 @@ pub(super) fn explain(
 
 /// What usage would cost anybody at a time.
 pub(super) fn quote(usage: &Usage, at: Timestamp, prices: &dyn Prices) -> Outcome {
-    let Some(model) = &usage.model else { return Outcome::Refused(Refusal::ModelMissing) };
-    let used = Used { model, variant: usage.variant.as_ref(), quantities: &usage.quantities };
     let nobody = Buyer { wallet: None, plan: None, currency: None };
-    let explained = match prices.in_force(at) {
-        None => Err(Unpriced::NoModel),
-        Some(version) => prices
-            .explain(version, used, nobody, &NothingRunning)
-            .map(|explained| PriceView { version, explained }),
-    };
-    match explained {
+    match PriceView::quote(prices, usage, at, nobody, &NothingRunning) {
         Ok(view) => Outcome::Price(Box::new(view)),
-        Err(unpriced) => Outcome::Refused(Refusal::unpriced(unpriced, used)),
+        Err(refusal) => Outcome::Refused(refusal),
     }
 }

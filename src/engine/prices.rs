@@ -1,7 +1,7 @@
 //! The price book as the engine has it: somebody replaces it as a whole while wallets use it.
 
 use crate::domain::command::{Command, Worth};
-use crate::domain::rating::{BookAnswer, BookQuestion, NoPrices, Prices};
+use crate::domain::rating::{BookAnswer, BookQuestion, Prices};
 use crate::domain::time::Timestamp;
 use std::sync::Arc;
 
@@ -27,19 +27,5 @@ pub fn needs_prices(command: &Command) -> bool {
         }
         Command::Price { .. } => true,
         _ => false,
-    }
-}
-
-/// A shelf without a price book.
-#[derive(Debug, Clone, Copy)]
-pub struct EmptyShelf;
-
-impl PriceShelf for EmptyShelf {
-    fn current(&self) -> SharedPrices {
-        Arc::new(NoPrices)
-    }
-
-    fn answer(&self, _: &BookQuestion, _: Timestamp) -> BookAnswer {
-        BookAnswer::Failed("there is none".to_owned())
     }
 }

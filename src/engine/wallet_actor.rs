@@ -16,12 +16,13 @@ use super::peers::{Forward, Question};
 use super::shard::Shard;
 use super::signal::Tally;
 use super::{ReplyTo, die};
+use crate::codec::record::Position;
 use crate::domain::command::Request;
-use crate::domain::id::{OpId, WalletId};
-use crate::domain::ledger::LedgerQuery;
+use crate::domain::id::OpId;
 use crate::domain::outcome::{Outcome, Refusal};
 use crate::domain::rating::{NoPrices, Prices};
 use crate::domain::time::Timestamp;
+use crate::domain::wallet::Wallet;
 use actix::fut::{ActorFutureExt as _, wrap_future};
 use actix::{Actor, AsyncContext as _, Context, Handler, Message};
 use std::collections::VecDeque;
@@ -131,10 +132,13 @@ impl WalletActor {
                 self.execute(&request, reply_to, now);
             }
             Task::Ask(Forward { question: Question::Ledger(wallet, query), reply_to, .. }) => {
-                self.read_ledger(wallet, query, reply_to);
+                self.look_up(reply_to, |_, head| Job::Ledger { head, wallet, query, reply_to });
             }
             Task::Ask(Forward { question: Question::Explain(wallet, op), reply_to, .. }) => {
-                self.explain(wallet, op, reply_to);
+                self.look_up(reply_to, |known, head| {
+                    let currency = known.currency().clone();
+                    Job::Explain { head, wallet, op, currency, reply_to }
+                });
             }
             Task::Settle(_) => self.shard.signal.due_done(),
         }
@@ -201,25 +205,14 @@ impl WalletActor {
         self.shard.deliver(reply_to, executed.outcome, self.last_batch);
     }
 
-    /// Has the loader read a page of the ledger, once the wallet's last record is safe.
-    fn read_ledger(&self, wallet: WalletId, query: Box<LedgerQuery>, reply_to: ReplyTo) {
-        if self.live.wallet().is_none() {
-            let refused = Outcome::Refused(Refusal::NoWallet);
-            return self.shard.deliver(reply_to, refused, BatchNo::NONE);
-        }
-        let job = Job::Ledger { head: self.live.last(), wallet, query, reply_to };
-        self.shard.ask_loader_after(self.last_batch, job);
-    }
-
-    /// Has the loader explain an operation, once the wallet's last record is safe.
-    fn explain(&self, wallet: WalletId, op: OpId, reply_to: ReplyTo) {
-        let Some(known) = self.live.wallet() else {
+    /// Has the loader look something up in the wallet's history, from its last record back, once that is
+    /// safe.
+    fn look_up(&self, reply_to: ReplyTo, job: impl FnOnce(&Wallet, Position) -> Job) {
+        let Some(wallet) = self.live.wallet() else {
             let refused = Outcome::Refused(Refusal::NoWallet);
             return self.shard.deliver(reply_to, refused, BatchNo::NONE);
         };
-        let currency = known.currency().clone();
-        let job = Job::Explain { head: self.live.last(), wallet, op, currency, reply_to };
-        self.shard.ask_loader_after(self.last_batch, job);
+        self.shard.ask_loader_after(self.last_batch, job(wallet, self.live.last()));
     }
 
     /// The wallet has a record in that batch.

@@ -34,11 +34,6 @@ impl Shown {
                     part.flatten(below(name), out);
                 }
             }
-            Self::Named(parts) => {
-                for (name, part) in parts {
-                    part.flatten(below(name), out);
-                }
-            }
         }
     }
 }
@@ -53,7 +48,7 @@ fn each(price: Decimal) -> Shown {
     let is_small = Decimal::new(1, 3).minus(price).is_some_and(|rest| !rest.is_negative());
     match price.times(million).filter(|_| is_small) {
         Some(price) => text(price),
-        None => Shown::Map(vec![("price", text(price)), ("per", Shown::Number(1))]),
+        None => Shown::map([("price", text(price)), ("per", Shown::Number(1))]),
     }
 }
 
@@ -70,28 +65,29 @@ fn tiers(tiers: &Tiers) -> Shown {
     }
     let tiers = tiers.tiers.iter().map(|tier| {
         let end = tier.up_to.map(|end| ("up_to", text(end)));
-        Shown::Map(end.into_iter().chain([("price", text(tier.price))]).collect())
+        Shown::map(end.into_iter().chain([("price", text(tier.price))]))
     });
     parts.push(("tiers", Shown::List(tiers.collect())));
-    Shown::Map(parts)
+    Shown::map(parts)
 }
 
 fn prices(list: &PriceList) -> Shown {
     let component = |component: &Component| match component {
         Component::Each(price) => each(*price),
         Component::Package { size, price } => {
-            Shown::Map(vec![("package", text(price)), ("size", text(size))])
+            Shown::map([("package", text(price)), ("size", text(size))])
         }
         Component::Tiers(found) => tiers(found),
     };
-    Shown::Named(list.units().map(|(unit, how)| (unit.to_string(), component(how))).collect())
+    let units = list.units().map(|(unit, how)| (unit.to_string().into(), component(how)));
+    Shown::Map(units.collect())
 }
 
 fn rates(rates: &Rates) -> Vec<(&'static str, Shown)> {
     let mut parts = vec![("price", prices(&rates.prices))];
     if !rates.above.is_empty() {
         let above = |above: &Above| {
-            Shown::Map(vec![("tokens", text(above.tokens)), ("price", prices(&above.stated))])
+            Shown::map([("tokens", text(above.tokens)), ("price", prices(&above.stated))])
         };
         parts.push(("above", Shown::List(rates.above.iter().map(above).collect())));
     }
@@ -126,19 +122,19 @@ pub(super) fn card_below(card: &Card, head: Head<'_>) -> Shown {
     parts.extend(rates(&card.rates));
     if !card.variants.is_empty() {
         let variants = card.variants.iter();
-        let variants = variants.map(|(name, of)| (name.to_string(), Shown::Map(rates(of))));
-        parts.push(("variants", Shown::Named(variants.collect())));
+        let variants = variants.map(|(name, of)| (name.to_string().into(), Shown::map(rates(of))));
+        parts.push(("variants", Shown::Map(variants.collect())));
     }
-    Shown::Map(parts)
+    Shown::map(parts)
 }
 
 /// A card as it would stand in a file of its own.
 pub fn card(card: &Card) -> Shown {
     match card_below(card, Head::default()) {
         Shown::Map(mut parts) => {
-            let at = parts.iter().position(|(name, _)| *name == "price").unwrap_or_default();
-            parts
-                .insert(at, ("per", Shown::Number(MILLION.unsigned_abs().try_into().unwrap_or(1))));
+            let at = parts.iter().position(|(name, _)| name == "price").unwrap_or_default();
+            let per = Shown::Number(MILLION.unsigned_abs().try_into().unwrap_or(1));
+            parts.insert(at, ("per".into(), per));
             Shown::Map(parts)
         }
         other => other,
@@ -158,7 +154,7 @@ pub fn markup(markup: &Markup) -> Shown {
     let unless_zero = |decimal: Decimal| (!decimal.is_zero()).then(|| decimal.to_string());
     tell("percent", unless_zero(markup.percent));
     tell("fixed", unless_zero(markup.fixed));
-    Shown::Map(parts)
+    Shown::map(parts)
 }
 
 /// Writes a text as JSON does.
@@ -193,20 +189,14 @@ fn joined<T>(
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pair = |f: &mut fmt::Formatter<'_>, (name, shown): (&str, &Self)| {
-            quoted(f, name)?;
-            write!(f, ":{shown}")
-        };
         match self {
             Self::Text(text) => quoted(f, text),
             Self::Number(number) => number.fmt(f),
             Self::List(parts) => joined(f, ('[', ']'), parts, |f, part| part.fmt(f)),
-            Self::Map(parts) => {
-                joined(f, ('{', '}'), parts.iter().map(|(name, shown)| (*name, shown)), pair)
-            }
-            Self::Named(parts) => {
-                joined(f, ('{', '}'), parts.iter().map(|(name, shown)| (&**name, shown)), pair)
-            }
+            Self::Map(parts) => joined(f, ('{', '}'), parts, |f, (name, shown)| {
+                quoted(f, name)?;
+                write!(f, ":{shown}")
+            }),
         }
     }
 }

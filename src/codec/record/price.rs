@@ -5,11 +5,12 @@ use super::v3::{
     ArchivedCountedV3, ArchivedPaidV3, ArchivedPriceV3, ArchivedQuantityV3, CountedV3, PaidV3,
     PriceV3, QuantityV3,
 };
+use crate::codec::window;
 use crate::domain::amount::Amount;
 use crate::domain::event::{Event, EventKind, Paid};
 use crate::domain::id::{Currency, Model, Plan, Unit, Variant};
 use crate::domain::price_tag::{Counted, PriceTag};
-use crate::domain::rating::{CountWindow, Counter, PriceVersion};
+use crate::domain::rating::{Counter, PriceVersion};
 use crate::domain::time::Timestamp;
 use smallvec::SmallVec;
 
@@ -60,10 +61,7 @@ fn counted_of(counted: &Counted) -> CountedV3<'_> {
     CountedV3 {
         card: counted.counter.card.as_str(),
         unit: counted.counter.unit.as_str(),
-        window: match counted.counter.window {
-            CountWindow::Day => 0,
-            CountWindow::Month => 1,
-        },
+        window: window::code(counted.counter.window),
         since: counted.since.millis(),
         before: counted.before.pico(),
         added: counted.added.pico(),
@@ -113,11 +111,7 @@ fn read_counted(archived: &ArchivedCountedV3<'_>) -> Decoded<Counted> {
         counter: Counter {
             card: Model::new(archived.card.as_bytes()).map_err(impossible)?,
             unit: Unit::new(archived.unit.as_bytes()).map_err(impossible)?,
-            window: match archived.window {
-                0 => CountWindow::Day,
-                1 => CountWindow::Month,
-                _ => return Err(RecordError::Impossible("window")),
-            },
+            window: window::of(archived.window).ok_or(RecordError::Impossible("window"))?,
         },
         since: Timestamp::from_millis(archived.since.to_native()),
         before: Amount::from_pico(archived.before.to_native()),

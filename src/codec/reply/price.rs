@@ -62,13 +62,6 @@ fn write_shown(shown: &Shown, writer: &mut Writer<'_>) {
                 write_shown(part, writer);
             }
         }
-        Shown::Named(parts) => {
-            writer.map_header(parts.len());
-            for (name, part) in parts {
-                writer.text(name);
-                write_shown(part, writer);
-            }
-        }
     }
 }
 

@@ -32,21 +32,6 @@ pub struct Quote {
     pub at: Option<Timestamp>,
 }
 
-/// A request about prices, before it is known when it was sent.
-pub(super) enum About {
-    Wallet(Box<Request>),
-    Prices(PricesAsked),
-}
-
-impl About {
-    pub(super) fn sent(self, sent: Option<Timestamp>) -> Parsed {
-        match self {
-            Self::Wallet(request) => Parsed::Wallet { request: *request, sent },
-            Self::Prices(asked) => Parsed::Prices { asked, sent },
-        }
-    }
-}
-
 impl Call<'_> {
     /// Adds a quantity of a unit.
     pub(super) fn add_quantity(&mut self, unit: &[u8], number: &[u8]) -> Result<(), RequestError> {
@@ -72,7 +57,11 @@ impl Call<'_> {
     }
 
     /// A request about prices.
-    pub(super) fn prices(mut self, subject: &[u8]) -> Result<About, RequestError> {
+    pub(super) fn prices(
+        mut self,
+        subject: &[u8],
+        sent: Option<Timestamp>,
+    ) -> Result<Parsed, RequestError> {
         let model = || Model::new(subject).map_err(|error| RequestError::name("model", error));
         let asked = match self.spec.verb {
             Verb::PricesGet => PricesAsked::Book(BookQuestion::Cards(model()?)),
@@ -92,12 +81,12 @@ impl Call<'_> {
                         let command = Command::Price { usage: Box::new(usage), at };
                         let hash = RequestHash::default();
                         let request = Request { wallet, id: None, user: None, hash, command };
-                        return Ok(About::Wallet(Box::new(request)));
+                        return Ok(Parsed::Wallet { request, sent });
                     }
                 }
             }
             _ => return Err(RequestError::wrong_arity(self.spec.name)),
         };
-        Ok(About::Prices(asked))
+        Ok(Parsed::Prices { asked, sent })
     }
 }

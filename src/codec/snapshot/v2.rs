@@ -2,13 +2,14 @@
 
 use super::v1::{CoreV1, PageV1};
 use super::{Snapshot, SnapshotError};
+use crate::codec::window;
 use crate::domain::amount::Amount;
 use crate::domain::counters::Count;
 use crate::domain::hold::{Hold, HoldPage};
 use crate::domain::id::{Model, Unit, Variant, WalletId};
 use crate::domain::parts::Core;
 use crate::domain::price_tag::PricePin;
-use crate::domain::rating::{CountWindow, Counter, PriceVersion};
+use crate::domain::rating::{Counter, PriceVersion};
 use crate::domain::time::Timestamp;
 use rkyv::{Archive, Deserialize, Serialize};
 
@@ -109,10 +110,7 @@ impl CountV2 {
         Self {
             card: count.counter.card.as_str().to_owned(),
             unit: count.counter.unit.as_str().to_owned(),
-            window: match count.counter.window {
-                CountWindow::Day => 0,
-                CountWindow::Month => 1,
-            },
+            window: window::code(count.counter.window),
             since: count.since.millis(),
             quantity: count.quantity.pico(),
         }
@@ -123,11 +121,7 @@ impl CountV2 {
             counter: Counter {
                 card: Model::new(self.card.as_bytes()).map_err(impossible("counter"))?,
                 unit: Unit::new(self.unit.as_bytes()).map_err(impossible("counter"))?,
-                window: match self.window {
-                    0 => CountWindow::Day,
-                    1 => CountWindow::Month,
-                    _ => return Err(SnapshotError::Impossible("window")),
-                },
+                window: window::of(self.window).ok_or(SnapshotError::Impossible("window"))?,
             },
             since: Timestamp::from_millis(self.since),
             quantity: Amount::from_pico(self.quantity),

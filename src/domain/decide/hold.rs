@@ -25,7 +25,7 @@ pub(super) fn authorize(
     if wallet.holds.len() >= rules.holds_max {
         return Err(Refusal::TooMany(TooMany::Holds { max: rules.holds_max }).into());
     }
-    let price = judge.worth(wallet, &asked.worth, None)?;
+    let price = judge.worth(wallet, &asked.worth, None, None)?;
     let amount = affordable(wallet, price.amount, asked.min)?;
     let mut draft = Draft::new(wallet);
     draft.reserve(amount)?;

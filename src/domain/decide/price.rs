@@ -4,10 +4,9 @@ use super::No;
 use crate::domain::amount::Amount;
 use crate::domain::command::{Request, Worth};
 use crate::domain::counters::{RunningAt, window_start};
-use crate::domain::hold::Hold;
 use crate::domain::outcome::{Outcome, PriceView, Refusal};
 use crate::domain::price_tag::{Counted, PricePin, PriceTag};
-use crate::domain::rating::{Buyer, Counter, Prices, Rated, Running as _, Unpriced, Used};
+use crate::domain::rating::{Buyer, Counter, Prices, Rated, Unpriced, Used};
 use crate::domain::rules::Rules;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{Quantity, Usage};
@@ -33,29 +32,18 @@ pub(super) struct Price {
 }
 
 impl Judge<'_> {
-    /// What a new operation is worth, by the prices in force when the usage happened.
+    /// What an operation is worth: by the prices that its hold pins, else by those in force when the
+    /// usage happened.
     pub(super) fn worth(
         &self,
         wallet: &Wallet,
         worth: &Worth,
+        pin: Option<&PricePin>,
         used_at: Option<Timestamp>,
     ) -> Result<Price, No> {
         match worth {
             Worth::Stated(amount) => Ok(Price { amount: *amount, tag: None }),
-            Worth::Rated(usage) => self.rate(wallet, usage, None, used_at),
-        }
-    }
-
-    /// What a capture of a hold is worth, by the prices that the hold pins.
-    pub(super) fn worth_of_hold(
-        &self,
-        wallet: &Wallet,
-        worth: &Worth,
-        hold: &Hold,
-    ) -> Result<Price, No> {
-        match worth {
-            Worth::Stated(amount) => Ok(Price { amount: *amount, tag: None }),
-            Worth::Rated(usage) => self.rate(wallet, usage, hold.pin.as_deref(), None),
+            Worth::Rated(usage) => self.rate(wallet, usage, pin, used_at),
         }
     }
 
@@ -83,11 +71,10 @@ impl Judge<'_> {
         let rated = self.prices.rate(version, used, self.buyer(wallet), &running);
         let rated = rated.map_err(|unpriced| Refusal::unpriced(unpriced, used))?;
         let Rated { amount, cost, counts } = rated;
-        let counted = |(counter, added): (Counter, Quantity)| Counted {
-            since: window_start(counter.window, &wallet.terms.zone, at),
-            before: running.so_far(&counter),
-            counter,
-            added,
+        let counted = |(counter, added): (Counter, Quantity)| {
+            let since = window_start(counter.window, &wallet.terms.zone, at);
+            let before = wallet.counters.so_far(&counter, since);
+            Counted { counter, since, before, added }
         };
         let tag = PriceTag {
             version,
@@ -120,14 +107,8 @@ impl Judge<'_> {
         at: Option<Timestamp>,
     ) -> Result<Outcome, No> {
         let at = at.unwrap_or(self.now);
-        let model = usage.model.as_ref().ok_or(Refusal::ModelMissing)?;
-        let variant = usage.variant.as_ref();
-        let used = Used { model, variant, quantities: &usage.quantities };
         let running = RunningAt { counters: &wallet.counters, zone: &wallet.terms.zone, at };
-        let version = self.prices.in_force(at);
-        let version = version.ok_or_else(|| Refusal::unpriced(Unpriced::NoModel, used))?;
-        let explained = self.prices.explain(version, used, self.buyer(wallet), &running);
-        let explained = explained.map_err(|unpriced| Refusal::unpriced(unpriced, used))?;
-        Ok(Outcome::Price(Box::new(PriceView { version, explained })))
+        let quoted = PriceView::quote(self.prices, usage, at, self.buyer(wallet), &running)?;
+        Ok(Outcome::Price(Box::new(quoted)))
     }
 }

@@ -45,11 +45,12 @@ pub(super) fn capture(
     let expired = expired.filter(|ended| ended.state == HoldState::Expired && !terms.strict);
     let mut draft = Draft::new(wallet);
     let (uncovered, tag) = if let Some(expired) = expired {
-        let Price { amount, tag } = judge.worth_of_hold(wallet, worth, &expired.hold)?;
+        let Price { amount, tag } =
+            judge.worth(wallet, worth, expired.hold.pin.as_deref(), None)?;
         (capture_late(wallet, &mut draft, expired, amount)?, tag)
     } else {
         let open = hold::open_hold(wallet, id)?;
-        let Price { amount, tag } = judge.worth_of_hold(wallet, worth, open)?;
+        let Price { amount, tag } = judge.worth(wallet, worth, open.pin.as_deref(), None)?;
         open.captured.plus(amount)?;
         let uncovered = capture_open(wallet, &mut draft, open, amount)?;
         if !terms.keep {
@@ -144,7 +145,7 @@ pub(super) fn charge(
     if !stated {
         check_frozen(wallet)?;
     }
-    let Price { amount, tag } = judge.worth(wallet, worth, terms.used_at)?;
+    let Price { amount, tag } = judge.worth(wallet, worth, None, terms.used_at)?;
     let mut over = false;
     if stated {
         over = wallet.status == Status::Frozen || amount > available.or_zero();

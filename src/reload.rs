@@ -77,7 +77,6 @@ impl Reload {
             _ => anyhow::bail!("TLS is switched on and off only at a start (tls_cert)"),
         }
         self.log_level.set(&next.log_level)?;
-        self.say(before, &next, wanted);
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
@@ -85,6 +84,8 @@ impl Reload {
             files::allow(next.connections_max);
         }
         self.context.reload(next, &self.shards).await;
+        // Only now every shard goes by it: whoever reads what is said may rely on it.
+        self.say(before, &self.context.live().config, wanted);
         Ok(())
     }
 

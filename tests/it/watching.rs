@@ -171,6 +171,8 @@ fn no_secret_is_in_the_slow_log_and_only_admins_see_it() {
     }
     assert!(seen);
     write(&folder, &text.replace("_us = 0", "_us = -1"));
+    // A setting was said to be another one while shards still went by the old one: what came next was
+    // noted, now and then.
     server.reload("slowlog_log_slower_than_us is -1 now");
     client.call("SLOWLOG RESET");
     client.call("PING");

@@ -4,8 +4,10 @@
 use crate::config::Config;
 use crate::control::Control;
 use crate::domain::id::WalletId;
+use crate::domain::memory::Era;
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::committer::{self, Submission};
+use crate::engine::directory::Directory;
 use crate::engine::keeping::{Keeping, ToKeeper};
 use crate::engine::loader::{self, Job, Loaders};
 use crate::engine::peers::{Inheritance, PeerMessage, owner_among};
@@ -18,7 +20,8 @@ use crate::store::history::{self, History};
 use crate::store::keeper::{Keeper, Places};
 use crate::store::recovery::{self, Loss, Recovered, Start};
 use crate::store::sled::{SledJournal, SledState};
-use crate::store::state::State;
+use crate::store::state::{self, State};
+use crate::store::tail::TailRecords;
 use crate::store::writer::{JournalWriter, Tail};
 use crate::store::{Journal as _, StoreError};
 use crossbeam::channel::{Receiver, Sender, unbounded};
@@ -51,9 +54,17 @@ struct Recovery {
     keeper: Keeper,
     history: Arc<History>,
     tails: Vec<Tail>,
-    /// Wallets with records since the checkpoint; true for those that it does not have.
-    changed: Vec<(WalletId, bool)>,
+    /// Wallets with records since the checkpoint, by shard.
+    changed: Vec<Changed>,
     wallets: u64,
+}
+
+/// Wallets of a shard with records since the checkpoint, in the order that the state has.
+#[derive(Default)]
+struct Changed {
+    all: Vec<WalletId>,
+    /// Those that the checkpoint does not have, with their order.
+    fresh: Vec<(u64, WalletId)>,
 }
 
 impl StoreThreads {
@@ -180,7 +191,7 @@ impl StoreThreads {
             base: &|wallet| history::kept_seq(state.as_ref(), wallet),
         };
         let recovered = recovery::recover(&mut journal, &start, loss)?;
-        let last_time = recovered.last_time.max(keeper.checkpoint().last_time);
+        let last_time = recovered.tail.last_time().max(keeper.checkpoint().last_time);
         check_clock(last_time, self.context.clock.now())?;
         report(&recovered, loss);
         if loss == Loss::Refuse {
@@ -189,23 +200,33 @@ impl StoreThreads {
             tracing::warn!("the journal as it was is kept in {}", kept.display());
         }
         let Recovered { tail, tails, .. } = recovered;
-        let changed = tail.wallets().map(|(wallet, first)| (wallet.clone(), first == 1)).collect();
+        let changed = self.changed(&tail);
         let history = History::new(state, reader, keeper.view(), tail, keeper.secret());
         let wallets = keeper.checkpoint().wallets;
         let writer = JournalWriter::new(journal, tails.clone());
         Ok(Recovery { writer, keeper, history: Arc::new(history), tails, changed, wallets })
     }
 
+    /// The wallets of each shard with records since the checkpoint.
+    fn changed(&self, tail: &TailRecords) -> Vec<Changed> {
+        let mut changed: Vec<_> = self.signals.iter().map(|_| Changed::default()).collect();
+        let ordered = |(wallet, first)| (state::order(wallet), wallet, first);
+        let mut wallets: Vec<_> = tail.wallets().map(ordered).collect();
+        wallets.sort_unstable();
+        for (order, wallet, first) in wallets {
+            let owner = usize::from(owner_among(wallet, self.signals.len()));
+            if let Some(of_shard) = changed.get_mut(owner) {
+                of_shard.all.push(wallet.clone());
+                of_shard.fresh.extend((first == 1).then(|| (order, wallet.clone())));
+            }
+        }
+        changed
+    }
+
     /// Gives each shard what it takes over; the last one that has it opens the server.
     fn hand_out(&self, recovery: &mut Recovery, loaders: &Loaders, keeper: &Sender<ToKeeper>) {
         let shards = self.signals.len();
-        let mut changed: Vec<Vec<_>> = self.signals.iter().map(|_| Vec::new()).collect();
-        for (wallet, is_fresh) in std::mem::take(&mut recovery.changed) {
-            let owner = usize::from(owner_among(&wallet, shards));
-            if let Some(of_shard) = changed.get_mut(owner) {
-                of_shard.push((wallet, is_fresh));
-            }
-        }
+        let changed = std::mem::take(&mut recovery.changed);
         let waiting = Arc::new(AtomicUsize::new(shards));
         for ((log, signal), changed) in (0..).zip(&self.signals).zip(changed) {
             let tail = recovery.tails.iter().find(|tail| tail.next.log() == log).copied();
@@ -215,10 +236,13 @@ impl StoreThreads {
                     announce(&context.config);
                 }
             };
+            let count = u64::try_from(changed.fresh.len()).unwrap_or(u64::MAX);
+            let kept = if log == 0 { recovery.wallets } else { 0 };
             signal.send(PeerMessage::Recovered(Box::new(Inheritance {
                 tail: tail.unwrap_or(Tail::empty(log)),
-                changed,
-                wallets: if log == 0 { recovery.wallets } else { 0 },
+                changed: changed.all,
+                fresh: Directory::of(Era::default(), changed.fresh),
+                wallets: kept.saturating_add(count),
                 history: Arc::clone(&recovery.history),
                 prices: Arc::clone(&self.prices),
                 loaders: loaders.clone(),
@@ -260,7 +284,7 @@ fn report(recovered: &Recovered, loss: Loss) {
             Loss::Accept => tracing::warn!("dropped, as --accept-loss says: {dropped}"),
         }
     }
-    let records = recovered.records;
+    let records = recovered.tail.read();
     tracing::info!(records, "the journal is recovered, from the last checkpoint on");
 }
 

@@ -12,6 +12,7 @@ use purser::domain::time::Timestamp;
 use purser::engine::batch::BatchNo;
 use purser::engine::clock::ManualClock;
 use purser::engine::committer::{self, Durability, Submission};
+use purser::engine::directory::Directory;
 use purser::engine::loader::{self, Loaders};
 use purser::engine::peers::{Forward, Inheritance, PeerMessage, Question};
 use purser::engine::prices::{PriceShelf, SharedPrices};
@@ -124,6 +125,7 @@ async fn charge_in_bursts() -> (Vec<Outcome>, u64) {
     signal.send(PeerMessage::Recovered(Box::new(Inheritance {
         tail: Tail::empty(0),
         changed: Vec::new(),
+        fresh: Directory::default(),
         wallets: 0,
         history,
         prices: Arc::new(EmptyShelf),

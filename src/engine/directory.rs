@@ -77,32 +77,64 @@ impl Page {
     }
 }
 
-/// The names of a shard's wallets that no checkpoint has yet, each with the era it was opened in.
+/// The names of a shard's wallets that no checkpoint has yet, by the era they were opened in: what a
+/// checkpoint has goes at once, however much it is.
 #[derive(Debug, Default)]
-pub struct Directory(BTreeMap<u64, (WalletId, Era)>);
+pub struct Directory(BTreeMap<Era, Names>);
+
+/// Names by their place: their order, or the next free one.
+type Names = BTreeMap<u64, WalletId>;
+
+/// Names that are listed no more. Whoever drops them needs time.
+#[derive(Debug)]
+pub struct Forgotten(#[expect(dead_code, reason = "it is only dropped")] BTreeMap<Era, Names>);
 
 impl Directory {
+    /// Lists wallets that were opened in an era, in the order of [`state::order`].
+    pub fn of(era: Era, wallets: impl IntoIterator<Item = (u64, WalletId)>) -> Self {
+        let mut free = 0_u64;
+        let names = wallets.into_iter().map(|(order, wallet)| {
+            let place = order.max(free);
+            free = place.wrapping_add(1);
+            (place, wallet)
+        });
+        Self(BTreeMap::from([(era, names.collect())]))
+    }
+
     /// Lists a wallet that was opened in an era; once.
     pub fn add(&mut self, wallet: WalletId, era: Era) {
         let mut place = state::order(&wallet);
         // Two names of one order are neighbours.
-        while self.0.contains_key(&place) {
+        while self.0.values().any(|names| names.contains_key(&place)) {
             place = place.wrapping_add(1);
         }
-        self.0.insert(place, (wallet, era));
+        self.0.entry(era).or_default().insert(place, wallet);
     }
 
     /// A checkpoint has all wallets that were opened in this era or before.
-    pub fn forget(&mut self, kept: Era) {
-        self.0.retain(|_, (_, era)| *era > kept);
+    pub fn forget(&mut self, kept: Era) -> Forgotten {
+        let left = self.0.split_off(&kept.next());
+        Forgotten(std::mem::replace(&mut self.0, left))
+    }
+
+    /// The names from a place on, in their order.
+    fn names(&self, from: u64) -> impl Iterator<Item = (u64, &WalletId)> {
+        let mut eras: Vec<_> = self.0.values().map(|names| names.range(from..)).collect();
+        let mut heads: Vec<_> = eras.iter_mut().map(Iterator::next).collect();
+        std::iter::from_fn(move || {
+            let known = heads.iter().enumerate().filter_map(|(era, head)| Some((era, (*head)?)));
+            let (era, (place, wallet)) = known.min_by_key(|(_, (place, _))| **place)?;
+            *heads.get_mut(era)? = eras.get_mut(era)?.next();
+            Some((*place, wallet))
+        })
     }
 
     /// At least `count` names from the cursor on, unless the shard has fewer, and where to go on.
     pub fn page(&self, cursor: Cursor, count: usize) -> (Cursor, Vec<WalletId>) {
         let part = cursor.part();
         let mut page = Page::new(count);
-        for (place, (wallet, _)) in self.0.range(cursor.order()..) {
-            if let Some(end) = page.add(*place, wallet.clone()) {
+        for (place, wallet) in self.names(cursor.order()) {
+            if let Some(end) = page.add(place, wallet.clone()) {
                 return (Cursor::new(part, end), page.into_names());
             }
         }
@@ -141,9 +173,26 @@ mod tests {
         let mut directory = Directory::default();
         let name = |number: u64| WalletId::new(format!("w{number}").as_bytes()).unwrap();
         (0..9).for_each(|number| directory.add(name(number), Era(number / 3)));
-        directory.forget(Era(1));
+        drop(directory.forget(Era(1)));
         let (_, mut left) = directory.page(Cursor::START, 100);
         left.sort();
         assert_eq!(left, [name(6), name(7), name(8)]);
+    }
+
+    #[test]
+    fn names_of_all_eras_are_walked_in_one_order() {
+        let name = |number: u64| WalletId::new(format!("w{number}").as_bytes()).unwrap();
+        let mut recovered: Vec<_> = (0..50).map(|n| (state::order(&name(n)), name(n))).collect();
+        recovered.sort_unstable();
+        // Two of one order, which no two names at hand are.
+        let last = recovered.last().unwrap().0;
+        recovered.push((last, name(99)));
+        let mut directory = Directory::of(Era(0), recovered);
+        (50..80).for_each(|number| directory.add(name(number), Era(number % 3)));
+        let (_, names) = directory.page(Cursor::START, 1_000);
+        assert_eq!(names.len(), 81);
+        let orders: Vec<_> = names.iter().filter(|n| **n != name(99)).map(state::order).collect();
+        assert!(orders.is_sorted(), "{orders:?}");
+        assert!(names.contains(&name(99)));
     }
 }

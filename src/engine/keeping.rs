@@ -4,6 +4,7 @@
 
 use super::batch::BatchNo;
 use super::clock::Clock;
+use super::directory::Forgotten;
 use super::figures::Figures;
 use super::peers::PeerMessage;
 use super::signal::ShardSignal;
@@ -51,6 +52,8 @@ pub enum ToKeeper {
         /// The batch that must be safe before they may count.
         after: BatchNo,
     },
+    /// Names that a shard needs no more, to be dropped by somebody who has time.
+    Forgotten(Forgotten),
     /// More wallets are in memory than may be, and none can go.
     Hurry,
     /// A backup is to be made.
@@ -185,7 +188,7 @@ impl Keeping {
                 Ok(ToKeeper::Rows(rows)) => self.keeper.keep(&rows)?,
                 Ok(ToKeeper::Saved { shard, after }) => progress.saved.push((shard, after)),
                 Ok(ToKeeper::Backup(backup)) => backups.push(backup),
-                Ok(ToKeeper::Hurry) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(ToKeeper::Hurry | ToKeeper::Forgotten(_)) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(ToKeeper::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(Next::Stop),
             }
             self.note_grown(written);

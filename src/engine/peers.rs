@@ -2,7 +2,7 @@
 //! and turn, and its outcome comes back once it is safe.
 
 use super::ReplyTo;
-use super::directory::Cursor;
+use super::directory::{Cursor, Directory};
 use super::keeping::ToKeeper;
 use super::loader::{Loaded, Loaders, Recalled};
 use super::prices::PriceShelf;
@@ -57,9 +57,11 @@ pub struct Forward {
 pub struct Inheritance {
     /// Where its log ends.
     pub tail: Tail,
-    /// Its wallets with records since the last checkpoint; true for those that no checkpoint has.
-    pub changed: Vec<(WalletId, bool)>,
-    /// How many wallets the checkpoint has, counted with the first shard.
+    /// Its wallets with records since the last checkpoint, in the order that the state has.
+    pub changed: Vec<WalletId>,
+    /// Those of them that no checkpoint has.
+    pub fresh: Directory,
+    /// How many these are; with the first shard also how many the checkpoint has.
     pub wallets: u64,
     /// What lies on the disk.
     pub history: Arc<History>,

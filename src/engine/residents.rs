@@ -25,7 +25,7 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 const LOOK_AT: usize = 2_048;
 /// So many wallets are taken up at once after a start, when nobody asks for them.
-const TAKEN_UP_AT_ONCE: usize = 32;
+const TAKEN_UP_AT_ONCE: usize = 256;
 
 /// The wallets in memory, the longest unused first.
 #[derive(Default)]

@@ -126,20 +126,15 @@ impl Shard {
 
     /// Takes over what the store has recovered, and writes behind the end of its log from now on.
     fn inherit(self: &Rc<Self>, inheritance: Inheritance) {
-        let Inheritance { tail, changed, wallets, history, prices, loaders, keeper, ready } =
+        let Inheritance { tail, changed, fresh, wallets, history, prices, loaders, keeper, ready } =
             inheritance;
         self.filling.replace(FillingBatch::after(tail));
         self.signal.last.store(tail.next.before().0, Ordering::Relaxed);
         let archive = RefCell::new(history.archive());
         let disk = Disk { history, prices, loaders, keeper, archive, kept: Cell::new(None) };
         drop(self.disk.set(disk));
-        let fresh = changed.iter().filter(|(_, is_fresh)| *is_fresh);
-        let count = u64::try_from(fresh.clone().count()).unwrap_or(u64::MAX);
-        self.signal.wallets.store(wallets.saturating_add(count), Ordering::Relaxed);
-        for (wallet, _) in fresh {
-            self.directory.borrow_mut().add(wallet.clone(), Era::default());
-        }
-        let changed = changed.into_iter().map(|(wallet, _)| wallet).collect();
+        self.signal.wallets.store(wallets, Ordering::Relaxed);
+        self.directory.replace(fresh);
         actix_rt::spawn(Rc::clone(self).take_up_all(changed));
         actix_rt::spawn(Rc::clone(self).passivate_idle());
         ready();
@@ -332,7 +327,8 @@ impl Shard {
         // The archive first: what memory forgets, the archive must be seen to have.
         disk.archive.replace(archive);
         disk.kept.set(Some(era));
-        self.directory.borrow_mut().forget(era);
+        let forgotten = self.directory.borrow_mut().forget(era);
+        self.tell_keeper(ToKeeper::Forgotten(forgotten));
     }
 
     /// Asks for a page of all wallets; the outcome goes to the asker.

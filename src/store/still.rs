@@ -100,13 +100,14 @@ impl StillCopy {
             base: &|wallet| history::kept_seq(state.as_ref(), wallet),
         };
         let recovered = recovery::recover(&mut journal, &start, Loss::Refuse)?;
+        let journaled = recovered.tail.read();
         let history = History::new(state, reader, keeper.view(), recovered.tail, keeper.secret());
         Ok(Still {
             journal,
             history,
             checkpoint: keeper.checkpoint().clone(),
             archived: keeper.archive_tails(),
-            journaled: recovered.records,
+            journaled,
             dropped: recovered.dropped,
             lost_indexes: self.lost_indexes()?,
         })

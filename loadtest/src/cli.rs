@@ -11,8 +11,8 @@ use purser::domain::amount::Amount;
 
 use crate::compare::CompareArgs;
 pub(crate) use synthetic::{
-    BurstArgs, DiskArgs, HotArgs, LoadArgs, MaxArgs, MixArgs, OpenArgs, RampArgs, SpreadArgs,
-    SteadyArgs,
+    BurstArgs, DiskArgs, HotArgs, LoadArgs, MaxArgs, MisbehaveArgs, MixArgs, OpenArgs, RampArgs,
+    SpreadArgs, SteadyArgs,
 };
 use values::{milliseconds, prefix, skew, speed};
 
@@ -81,6 +81,11 @@ pub(crate) enum Command {
     /// Measures append + fdatasync, on a plain file and in the journal's own store: what any
     /// durable figure must be held against.
     Disk(DiskArgs),
+    /// Clients that misbehave come and go, beside a load of others: slow, half, large, garbage.
+    ///
+    /// Run it with a lower priority (`nice -n 19`) where it shares the machine with the server, and look
+    /// at the latencies of the load beside it. In the end the server must answer.
+    Misbehave(MisbehaveArgs),
 }
 
 #[derive(Debug, Args)]

@@ -16,8 +16,8 @@
 //!   what is measured.
 //!
 //! Both are looked at from outside by [`observer`] ([`cost`], [`stages`], [`checkpoints`],
-//! [`footprint`]) and [`disk`], and end as [`findings`], which [`show`] makes tables, JSON and a page of. Apart from all that stands
-//! [`compare`].
+//! [`footprint`]) and [`disk`], and end as [`findings`], which [`show`] makes tables, JSON and a page of. Apart from all that stand
+//! [`compare`] and [`misbehave`].
 
 mod accounts;
 mod bursts;
@@ -35,6 +35,7 @@ mod identity;
 mod latencies;
 mod load;
 mod machine;
+mod misbehave;
 mod model;
 mod observer;
 mod pacer;
@@ -108,6 +109,9 @@ fn execute(command: &Command, settings: BTreeMap<String, String>) -> Result<Endi
     let load = match command {
         Command::Trace(args) => return replay(args, settings),
         Command::Disk(args) => return disk::probe(args).map(|()| Ending::Good),
+        Command::Misbehave(args) => {
+            return runtime()?.block_on(misbehave::misbehave(args)).map(|()| Ending::Good);
+        }
         Command::Compare(args) => return Ok(compared(compare::compare(args)?)),
         Command::Steady(args) => Load::steady(args),
         Command::Burst(args) => Load::burst(args),

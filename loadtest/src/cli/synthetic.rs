@@ -223,3 +223,23 @@ pub(crate) struct DiskArgs {
     #[arg(long, value_name = "BYTES")]
     pub(crate) bytes_per_second: Option<u64>,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct MisbehaveArgs {
+    /// The server, which runs.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7411")]
+    pub(crate) server: String,
+
+    /// How many come and go.
+    #[arg(long, value_name = "N", default_value = "1000",
+          value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub(crate) clients: u32,
+
+    /// How long, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = some_seconds)]
+    pub(crate) duration: Duration,
+
+    /// Seed of what is done when.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) seed: u64,
+}

@@ -8,6 +8,7 @@
 )]
 
 mod fake;
+mod misbehave;
 mod profiles;
 mod trace;
 

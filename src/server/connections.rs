@@ -78,9 +78,10 @@ impl Connections {
     pub(super) fn reload(&self, live: &Live) {
         for connection in self.by_id.borrow().values() {
             connection.reconsider(&live.access);
+            // Who waits goes by new limits.
+            connection.changed.notify_one();
         }
         *self.live.borrow_mut() = Rc::new(live.clone());
-        // Who waits goes by new limits.
         self.room.notify_waiters();
     }
 

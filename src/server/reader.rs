@@ -3,6 +3,10 @@
 //! A connection that has too much unanswered, or whose shard is behind its disk, is not read. Some
 //! commands are barriers: what came before them is answered first, then they act.
 
+mod waiting;
+
+pub(super) use waiting::after;
+
 use super::access::{Denied, Standing};
 use super::clients::Client;
 use super::connection::{Connection, Life};
@@ -28,7 +32,7 @@ use crate::engine::peers::{Forward, Question, Scan};
 use bytes::{Buf, BytesMut};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// After so many bytes of replies others have a turn.
 const TURN_BYTES: usize = 64 * 1024;
@@ -41,6 +45,8 @@ enum Pause {
     Bytes,
     /// Replies must leave first.
     Replies,
+    /// The filling batch must have room first.
+    Room,
     /// A barrier acts when all before it is answered.
     Barrier(Action),
     /// Others have a turn.
@@ -61,14 +67,6 @@ struct Reader {
     has_asked: bool,
     /// The parser has the limits of a client that must say first who it is.
     is_strict: bool,
-}
-
-/// Resolves after a time; never without one.
-pub(super) async fn after(limit: Option<Duration>) {
-    match limit {
-        Some(limit) => tokio::time::sleep(limit).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Serves a connection to its end.
@@ -119,6 +117,7 @@ impl Reader {
                     }
                 }
                 Pause::Replies => self.wait_for_replies().await,
+                Pause::Room => self.wait_for_room().await,
                 Pause::Turn => tokio::task::yield_now().await,
                 Pause::Barrier(action) => {
                     self.drained().await;
@@ -156,8 +155,11 @@ impl Reader {
             if self.connection.unsent_bytes().saturating_sub(before) > TURN_BYTES {
                 break Pause::Turn;
             }
-            if self.is_behind(&live.config) || (self.home.shard.is_full() && taken > 0) {
+            if self.is_behind(&live.config) {
                 break Pause::Replies;
+            }
+            if self.home.shard.is_full() && taken > 0 {
+                break Pause::Room;
             }
             let parsed = match self.parser.next(&self.input) {
                 Ok(parsed) => parsed,
@@ -354,101 +356,6 @@ impl Reader {
             Denied::InFlight | Denied::Rate => ErrorCode::Busy,
         };
         self.refuse(code, &denied.words(&String::from_utf8_lossy(args.name())));
-    }
-
-    /// Reads more bytes; answers whether the connection goes on.
-    async fn read(&mut self) -> bool {
-        loop {
-            let (limit, why, reason) = self.patience();
-            if limit == Some(Duration::ZERO) && self.is_strict {
-                self.say_dropped(why, reason);
-                return false;
-            }
-            tokio::select! {
-                biased;
-                // It knows when the socket is empty without asking the system once more, and lets
-                // others speak when a client always has more to say.
-                read = self.stream.read(&mut self.input) => {
-                    if read.is_err() {
-                        self.connection.kill();
-                    }
-                    let bytes = read.unwrap_or(0);
-                    self.home.meters.bytes_in.add(u64::try_from(bytes).unwrap_or(0));
-                    return bytes > 0;
-                }
-                () = after(limit) => {
-                    if self.connection.is_drained() {
-                        self.say_dropped(why, reason);
-                        return false;
-                    }
-                }
-                () = self.connection.changed.notified() => {}
-                () = self.connection.client.killed.notified() => {}
-            }
-            self.heed_kill();
-            if self.connection.life() != Life::Open {
-                return false;
-            }
-        }
-    }
-
-    fn say_dropped(&self, why: Dropped, reason: &str) {
-        let (client, id) = (self.connection.client.address, self.connection.id);
-        tracing::info!(%client, id, "dropped: {reason}");
-        self.connection.note_dropped(why);
-    }
-
-    /// How long the client may say nothing, if not for ever, and what it has missed then.
-    fn patience(&self) -> (Option<Duration>, Dropped, &'static str) {
-        let live = self.home.live();
-        let config = &live.config;
-        let is_in = self.has_asked && !self.is_strict;
-        let (limit, reason) = if is_in {
-            (config.idle_timeout_ms, "it said nothing for longer than idle_timeout_ms")
-        } else if self.is_strict {
-            (config.handshake_timeout_ms, "it did not authenticate within handshake_timeout_ms")
-        } else {
-            (config.handshake_timeout_ms, "it sent no whole request within handshake_timeout_ms")
-        };
-        let since = if is_in { Duration::ZERO } else { self.since.elapsed() };
-        let limit = (limit > 0).then(|| Duration::from_millis(limit).saturating_sub(since));
-        (limit, if is_in { Dropped::Idle } else { Dropped::Handshake }, reason)
-    }
-
-    /// Waits until some replies have left, or the filling batch has room. A shard that stays full
-    /// refuses requests instead, so nobody waits for ever.
-    async fn wait_for_replies(&self) {
-        let full_max = Duration::from_millis(self.home.live().config.batch_full_max_ms);
-        self.connection.awaits_replies.set(true);
-        tokio::select! {
-            () = self.connection.changed.notified() => {}
-            () = self.home.room.notified() => {}
-            () = self.connection.client.killed.notified() => {}
-            () = tokio::time::sleep(full_max) => {}
-        }
-        self.connection.awaits_replies.set(false);
-        self.heed_kill();
-    }
-
-    /// Waits until everything is answered, or the connection is gone.
-    async fn drained(&self) {
-        self.connection.awaits_replies.set(true);
-        while self.connection.life() != Life::Dead && !self.connection.is_drained() {
-            tokio::select! {
-                () = self.connection.changed.notified() => {}
-                () = self.connection.client.killed.notified() => {}
-            }
-            self.heed_kill();
-        }
-        self.connection.awaits_replies.set(false);
-    }
-
-    /// Ends the connection when another client has asked for it.
-    fn heed_kill(&self) {
-        if self.connection.client.is_killed() && self.connection.life() != Life::Dead {
-            self.connection.note_dropped(Dropped::Killed);
-            self.connection.kill();
-        }
     }
 
     /// Changes who the client is; the user may have been removed since its password was checked.

@@ -199,7 +199,8 @@ mod tests {
     #[test]
     fn a_body_that_is_no_record_is_damage() {
         let mut tail = TailRecords::default();
-        for body in [&b""[..], b"\x05\0\0\0", &[0; 40], &[255; PIECE + 1]] {
+        let large = vec![255; PIECE + 1];
+        for body in [&b""[..], b"\x05\0\0\0", &[0; 40], &large] {
             let refused = tail.add(Position::new(0, 1), body, 1).unwrap_err().to_string();
             assert!(refused.contains("damaged"), "{refused}");
         }

@@ -330,3 +330,36 @@ fn who_holds_the_most_goes_when_all_together_hold_too_much() {
     let dropped = server.log().matches("clients_memory_max").count();
     assert!(dropped < 12, "not all had to go: {dropped}");
 }
+
+/// A client that does not read its replies was looked at in every turn of its shard, and each look
+/// began another turn: a few of them took a whole core, and everybody else waited behind them.
+#[test]
+fn who_does_not_read_costs_no_time() {
+    let folder = folder();
+    let server = server_with(&folder, "shards = 1\nwrite_stall_max_ms = 600000\n");
+    let mut good = server.client();
+    let docs = b"*2\r\n$7\r\nCOMMAND\r\n$4\r\nDOCS\r\n".repeat(400);
+    let mut bad: Vec<_> = (0..8).map(|_| TcpStream::connect(server.resp).unwrap()).collect();
+    for stream in &mut bad {
+        stream.write_all(&docs).unwrap();
+    }
+    let mut busy = || -> f64 {
+        let info = text_of(&good.call("INFO cpu"));
+        let used = info.lines().filter_map(|line| line.strip_prefix("used_cpu_")?.split_once(':'));
+        used.filter(|(of, _)| ["sys", "user"].contains(of))
+            .map(|(_, seconds)| seconds.trim().parse::<f64>().unwrap())
+            .sum()
+    };
+    let start = Instant::now();
+    let window = Duration::from_millis(500);
+    // Until what they asked for is written, as far as it goes.
+    loop {
+        let before = busy();
+        std::thread::sleep(window);
+        let share = (busy() - before) / window.as_secs_f64();
+        if share < 0.25 {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "it is busy with nothing: {share} of a core");
+    }
+}

@@ -205,7 +205,7 @@ settings! {
     /// The most bytes of a request of a client that must authenticate first.
     handshake_bytes_max: usize = 16 * 1024, "bytes", Reload;
     /// Replies that a client has not read: beyond it, nothing more is written for it.
-    reply_bytes_max: usize = 1024 * 1024, "bytes", Reload;
+    reply_bytes_max: usize = 256 * 1024, "bytes", Reload;
     /// Requests that are not whole and replies that are not read, of all clients together: beyond it whoever holds the most is dropped; 0: no limit.
     clients_memory_max: usize = 1024 * 1024 * 1024, "bytes", Reload;
     /// A client that reads nothing for longer is dropped.

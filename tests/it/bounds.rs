@@ -352,14 +352,13 @@ fn who_does_not_read_costs_no_time() {
     };
     let start = Instant::now();
     let window = Duration::from_millis(500);
-    // Until what they asked for is written, as far as it goes.
-    loop {
+    // Until what they asked for is written, as far as it goes. On a busy machine one window says little.
+    let mut quiet = 0;
+    while quiet < 4 {
         let before = busy();
         std::thread::sleep(window);
         let share = (busy() - before) / window.as_secs_f64();
-        if share < 0.25 {
-            break;
-        }
+        quiet = if share < 0.25 { quiet + 1 } else { 0 };
         assert!(start.elapsed() < PATIENCE, "it is busy with nothing: {share} of a core");
     }
 }

@@ -311,7 +311,10 @@ fn idle_clients_hold_next_to_nothing() {
 #[test]
 fn who_holds_the_most_goes_when_all_together_hold_too_much() {
     let folder = folder();
-    let server = server_with(&folder, "shards = 1\nclients_memory_max = 4194304\n");
+    let server = server_with(
+        &folder,
+        "shards = 1\nreply_bytes_max = 1048576\nclients_memory_max = 4194304\n",
+    );
     let mut good = server.client();
     good.call("WALLET.OPEN w CURRENCY USD");
     let docs = b"*2\r\n$7\r\nCOMMAND\r\n$4\r\nDOCS\r\n".repeat(400);

@@ -2,6 +2,7 @@
 
 use super::PricesError;
 use crate::domain::time::Timestamp;
+use crate::pricing::across;
 use crate::pricing::read::{self, Timeline};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,6 +74,13 @@ fn folder_timeline(folder: &Path) -> Result<Timeline, PricesError> {
                 wrong.push(read::Wrong { file: path.display().to_string(), ..found });
             }
         }
+    }
+    if wrong.is_empty() {
+        let mut found = across::check(&files);
+        found.iter_mut().for_each(|wrong| {
+            wrong.file = folder.join(&wrong.file).display().to_string();
+        });
+        wrong = found;
     }
     if wrong.is_empty() { Ok(read::timeline(files)) } else { Err(PricesError::Wrong(wrong)) }
 }

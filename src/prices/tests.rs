@@ -198,3 +198,14 @@ fn what_is_gone_is_noticed() {
     assert!(error.contains("restore it from a backup"), "{error}");
     assert!(!world.data().join("prices").exists(), "a refused start leaves nothing");
 }
+
+#[test]
+fn files_that_do_not_go_together_are_refused_with_their_place() {
+    let world = World::new();
+    world.write("a.toml", None, 1);
+    let markup = "\n[[markup]]\ncurrency = \"EUR\"\npercent = 5\n";
+    fs::write(world.0.path().join("files/b.toml"), markup).unwrap();
+    let error = world.open(1).unwrap_err().to_string();
+    let place = world.0.path().join("files/b.toml").display().to_string();
+    assert!(error.starts_with(&format!("{place}:2: this markup can never apply")), "{error}");
+}

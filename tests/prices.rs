@@ -6,7 +6,7 @@
 mod tests {
     use num_bigint::BigInt;
     use purser::domain::id::{Model, Unit, Variant};
-    use purser::domain::rating::{Buyer, NothingRunning, Used};
+    use purser::domain::rating::{Buyer, NothingRunning, Unpriced, Used};
     use purser::domain::usage::Quantity;
     use purser::pricing::import::{Wanted, import};
     use purser::pricing::{Book, shown};
@@ -78,6 +78,16 @@ mod tests {
     }
 
     fn rate(book: &Book, name: &str, variant: Option<&str>, usage: &[(&str, u64)]) -> String {
+        let rated = try_rate(book, name, variant, usage);
+        rated.unwrap_or_else(|why| panic!("{name} {usage:?}: {why:?}"))
+    }
+
+    fn try_rate(
+        book: &Book,
+        name: &str,
+        variant: Option<&str>,
+        usage: &[(&str, u64)],
+    ) -> Result<String, Unpriced> {
         let model = Model::new(name.as_bytes()).unwrap();
         let variant = variant.map(|name| Variant::new(name.as_bytes()).unwrap());
         let mut quantities: Vec<(Unit, Quantity)> = usage
@@ -87,8 +97,7 @@ mod tests {
         quantities.sort();
         let used = Used { model: &model, variant: variant.as_ref(), quantities: &quantities };
         let buyer = Buyer { wallet: None, plan: None, currency: None };
-        let rated = book.rate(used, buyer, &NothingRunning);
-        rated.unwrap_or_else(|why| panic!("{name} {usage:?}: {why:?}")).amount.to_string()
+        book.rate(used, buyer, &NothingRunning).map(|rated| rated.amount.to_string())
     }
 
     fn shipped() -> Arc<Book> {
@@ -247,5 +256,108 @@ mod tests {
         assert_eq!(rate(&book, "m", Some("us"), &usage), "4.4");
         assert_eq!(rate(&book, "m", Some("fast"), &usage), "8");
         assert_eq!(rate(&book, "m", None, &[("web_searches", 2)]), "0.02");
+    }
+
+    /// Of eight shipped models a cached token cost less in a large request than in a small one: the list
+    /// has its price only above a size, below it cost as input. Six of them had, as the price of a write
+    /// above 200,000 tokens, a fifth of what the same write cost below.
+    #[test]
+    fn a_price_on_one_side_of_a_size_is_no_price() {
+        let list = r#"{
+            "writes": {"input_cost_per_token": 1.25e-6, "output_cost_per_token": 1e-5,
+                "input_cost_per_token_above_200k_tokens": 2.5e-6, "output_cost_per_token_above_200k_tokens": 1.5e-5,
+                "cache_creation_input_token_cost_above_200k_tokens": 2.5e-7},
+            "dear": {"input_cost_per_token": 1e-6, "input_cost_per_token_above_200k_tokens": 2e-6,
+                "cache_creation_input_token_cost_above_200k_tokens": 2.5e-6},
+            "reads": {"input_cost_per_token": 1e-6, "input_cost_per_token_above_200k_tokens": 2e-6,
+                "cache_read_input_token_cost_above_200k_tokens": 2e-7},
+            "flex": {"input_cost_per_token": 2e-6, "cache_read_input_token_cost": 2e-7,
+                "input_cost_per_token_above_272k_tokens": 4e-6, "cache_read_input_token_cost_above_272k_tokens": 4e-7,
+                "input_cost_per_token_flex": 1e-6, "input_cost_per_token_above_272k_tokens_flex": 2e-6,
+                "cache_read_input_token_cost_above_272k_tokens_flex": 2e-7},
+            "swapped": {"input_cost_per_token": 2.75e-6, "cache_creation_input_token_cost": 1.38e-6},
+            "mixed": {"input_cost_per_token": 1e-6, "input_cost_per_token_above_200k_tokens": 2e-6,
+                "cache_creation_input_token_cost": 1.25e-6, "cache_creation_input_token_cost_above_200k_tokens": 2.5e-7}
+        }"#;
+        let (book, report) = import(list, Wanted::default()).unwrap();
+        let write = |name, tokens| rate(&book, name, None, &[("cache_write_tokens", tokens)]);
+        assert_eq!([write("writes", 200_000), write("writes", 200_001)], ["0.25", "0.5000025"]);
+        assert_eq!(write("swapped", 1_000_000), "2.75");
+        let left_out: Vec<_> = report.ignored.into_iter().collect();
+        let [(flex, of_flex), (writes, of_writes)] = &left_out[..] else { panic!("{left_out:?}") };
+        assert!(flex.contains("on one side of a size"), "{flex}");
+        assert_eq!(of_flex, &["flex"]);
+        assert!(writes.contains("for less than input"), "{writes}");
+        assert_eq!(of_writes, &["writes", "swapped"]);
+        let flex = try_rate(&book, "flex", Some("flex"), &[("input_tokens", 1)]);
+        assert_eq!(flex, Err(Unpriced::NoModel));
+        assert_eq!(rate(&book, "flex", None, &[("cache_read_tokens", 1_000)]), "0.0002");
+        let skipped: Vec<_> = report.skipped.into_iter().collect();
+        let [(mixed, of_mixed), (reads, of_reads), (dear, of_dear)] = &skipped[..] else {
+            panic!("{skipped:?}")
+        };
+        assert!(mixed.contains("for some sizes"), "{mixed}");
+        assert_eq!(of_mixed, &["mixed"]);
+        assert_eq!(reads, "no price for cache_read_tokens below a size");
+        assert_eq!(of_reads, &["reads"]);
+        assert_eq!(dear, "no price for cache_write_tokens below a size");
+        assert_eq!(of_dear, &["dear"]);
+    }
+
+    /// The shipped book gave away what chat models answer where the list has 0 beside a price for input:
+    /// a router, say, whose list entry remarks that the model behind it is paid for besides.
+    #[test]
+    fn a_price_of_zero_beside_others_is_only_taken_where_it_is_known_to_be_meant() {
+        let list = r#"{
+            "router": {"mode": "chat", "input_cost_per_token": 1.4e-7, "output_cost_per_token": 0.0},
+            "untold": {"input_cost_per_token": 1.6e-8, "output_cost_per_token": 0.0},
+            "song": {"mode": "chat", "input_cost_per_token": 0, "output_cost_per_token": 0, "output_cost_per_image": 0.04},
+            "vector": {"mode": "embedding", "input_cost_per_token": 1e-7, "output_cost_per_token": 0.0},
+            "order": {"mode": "rerank", "input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "input_cost_per_query": 0.002},
+            "online": {"mode": "chat", "input_cost_per_token": 0.0, "output_cost_per_token": 1.8e-6, "input_cost_per_request": 0.005},
+            "gift": {"mode": "chat", "input_cost_per_token": 0.0, "output_cost_per_token": 1.8e-6},
+            "verdicts": {"mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": 4e-6,
+                "input_cost_per_token_decisions": 1e-7, "output_cost_per_token_decisions": 0,
+                "input_cost_per_token_batches": 5e-7, "output_cost_per_token_batches": 0},
+            "drawing": {"mode": "image_generation", "input_cost_per_image": 0.0, "output_cost_per_image": 0.008}
+        }"#;
+        let (book, report) = import(list, Wanted::default()).unwrap();
+        assert_eq!(report.rated, 9, "{report}");
+        for (name, variant, unit) in [
+            ("router", None, "output_tokens"),
+            ("router", None, "reasoning_tokens"),
+            ("untold", None, "output_tokens"),
+            ("song", None, "input_tokens"),
+            ("song", None, "output_tokens"),
+            ("gift", None, "input_tokens"),
+        ] {
+            let rated = try_rate(&book, name, variant, &[(unit, 5)]);
+            assert!(matches!(rated, Err(Unpriced::NoUnit(_))), "{name}: {rated:?}");
+        }
+        let batch = try_rate(&book, "verdicts", Some("batch"), &[("input_tokens", 5)]);
+        assert_eq!(batch, Err(Unpriced::NoModel));
+        let million = [("input_tokens", 1_000_000), ("output_tokens", 1_000_000)];
+        for (name, variant, usage, price) in [
+            ("router", None, &million[..1], "0.14"),
+            ("vector", None, &million, "0.1"),
+            ("order", None, &[("queries", 1), ("input_tokens", 500)], "0.002"),
+            ("online", None, &million, "1.805"),
+            ("verdicts", Some("decisions"), &million, "0.1"),
+            ("song", None, &[("images", 1)], "0.04"),
+            ("drawing", None, &[("images", 1), ("input_images", 1)], "0.008"),
+        ] {
+            assert_eq!(rate(&book, name, variant, usage), price, "{name}");
+        }
+        let left_out: Vec<_> = report.ignored.iter().collect();
+        let [(variant, of_variant), (zeros, of_zeros)] = &left_out[..] else {
+            panic!("{left_out:?}")
+        };
+        assert!(zeros.contains("tokens at 0 beside another price"), "{zeros}");
+        assert_eq!(*of_zeros, &["router", "untold", "song", "gift", "verdicts"]);
+        assert!(variant.contains("without a price for input or output"), "{variant}");
+        assert_eq!(*of_variant, &["verdicts"]);
+        let kept: Vec<_> = report.kept.values().collect();
+        assert_eq!(kept, [&vec!["online"], &vec!["vector", "order", "verdicts"], &vec!["drawing"]]);
+        assert!(report.to_string().contains("prices of 0 taken as they stand:"), "{report}");
     }
 }

@@ -38,6 +38,7 @@ mod tests {
             &[
                 "audit",
                 "export",
+                "prices",
                 "config",
                 "store",
                 "codec::record",

@@ -18,6 +18,7 @@ use crate::domain::event::EventKind;
 use crate::domain::id::{Currency, WalletId};
 use crate::domain::ledger::LedgerRow;
 use crate::domain::memory::{Era, Role};
+use crate::domain::rating::PriceVersion;
 use crate::domain::time::Timestamp;
 use crate::domain::wallet::Wallet;
 use crate::store::StoreError;
@@ -25,12 +26,14 @@ use crate::store::checkpoint::Checkpoint;
 use crate::store::history::History;
 use crate::store::still::Still;
 use hashbrown::HashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All wallets.
 pub(super) struct Replay<'a> {
     history: &'a History,
     checkpoint: &'a Checkpoint,
+    /// The versions of the prices that are kept.
+    prices: &'a BTreeSet<PriceVersion>,
     /// The oldest history was given up.
     is_shortened: bool,
     wallets: HashMap<WalletId, Box<Replayed>>,
@@ -68,10 +71,15 @@ pub(super) struct Kept {
 
 impl<'a> Replay<'a> {
     /// Without wallets. After `forget_every` records of the archive, they forget their operations.
-    pub(super) fn new(still: &'a Still, forget_every: u64) -> Self {
+    pub(super) fn new(
+        still: &'a Still,
+        prices: &'a BTreeSet<PriceVersion>,
+        forget_every: u64,
+    ) -> Self {
         Self {
             history: &still.history,
             checkpoint: &still.checkpoint,
+            prices,
             is_shortened: walk::is_shortened(still),
             wallets: HashMap::new(),
             records: 0,
@@ -88,6 +96,8 @@ impl<'a> Replay<'a> {
         record: Record,
     ) -> Result<(), StoreError> {
         let id = record.wallet.clone();
+        let version = record.event.price.as_ref().map(|price| price.version);
+        self.check_price(&id, version, || format!("event {}", record.seq))?;
         let mut replayed = match self.wallets.remove(&id) {
             Some(known) => known,
             None => Box::new(self.begin(&record)?),
@@ -109,6 +119,24 @@ impl<'a> Replay<'a> {
             self.forget();
         }
         Ok(())
+    }
+
+    /// The prices of an operation, or those that a hold pins, are kept: else nobody could say any more
+    /// what it was priced by, or what its captures cost.
+    fn check_price(
+        &self,
+        id: &WalletId,
+        version: Option<PriceVersion>,
+        what: impl FnOnce() -> String,
+    ) -> Result<(), StoreError> {
+        match version.filter(|version| !self.prices.contains(version)) {
+            None => Ok(()),
+            Some(missing) => {
+                let what = what();
+                let reason = format!("{what} is priced by prices/{missing}.json, which is missing");
+                Err(damaged(id, reason))
+            }
+        }
     }
 
     /// All that was replayed so far lies in the archive.
@@ -141,7 +169,7 @@ impl<'a> Replay<'a> {
         if let Some(snapshot) = snapshot {
             this.currency = Some(snapshot.core.opened.currency.clone());
             if snapshot.core.seq == this.seq {
-                this.meet(self.history, snapshot)?;
+                this.meet(self, snapshot)?;
             }
         }
         Ok(this)
@@ -175,7 +203,7 @@ impl<'a> Replay<'a> {
         if kept == seq
             && let Some(snapshot) = self.history.snapshot(id)?
         {
-            replayed.meet(self.history, snapshot)?;
+            replayed.meet(self, snapshot)?;
         }
         if kept < seq && self.is_before_checkpoint(position) {
             let reason =
@@ -256,7 +284,7 @@ impl<'a> Replay<'a> {
         let wallet = self.history.restore(snapshot.clone())?;
         replayed.sums = Sums::of(&wallet);
         replayed.books = Books::brought_forward(wallet.balances());
-        replayed.meet(self.history, snapshot)?;
+        replayed.meet(self, snapshot)?;
         self.wallets.insert(id, Box::new(replayed));
         Ok(())
     }
@@ -290,9 +318,13 @@ impl<'a> Replay<'a> {
 
 impl Replayed {
     /// The wallet is where its snapshot was made: both must be equal.
-    fn meet(&mut self, history: &History, snapshot: Snapshot) -> Result<(), StoreError> {
+    fn meet(&mut self, replay: &Replay<'_>, snapshot: Snapshot) -> Result<(), StoreError> {
         let (id, seq, last) = (snapshot.wallet.clone(), snapshot.core.seq, snapshot.last);
-        let restored = history.restore(snapshot)?;
+        let restored = replay.history.restore(snapshot)?;
+        for hold in restored.holds().after(None) {
+            let version = hold.pin.as_ref().map(|pin| pin.version);
+            replay.check_price(&id, version, || format!("hold {} of its snapshot", hold.id))?;
+        }
         let is_same = match &self.wallet {
             Some(wallet) => *wallet == restored,
             None => Sums::of(&restored) == self.sums,

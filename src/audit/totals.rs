@@ -32,6 +32,8 @@ pub struct Totals {
     pub(super) snapshots: u64,
     /// How many wallets wait for something that is due.
     pub(super) timers: u64,
+    /// How many versions of the prices are kept.
+    pub(super) prices: u64,
     /// The number of the last checkpoint.
     pub(super) checkpoint: u64,
     /// What was not written to its end and never acknowledged, in words.
@@ -90,6 +92,7 @@ impl fmt::Display for Totals {
             ("segments", self.segments),
             ("snapshots", self.snapshots),
             ("timers", self.timers),
+            ("price versions", self.prices),
             ("checkpoint", self.checkpoint),
         ];
         for (name, number) in numbers {

@@ -1,7 +1,7 @@
 //! `purser verify`: is a store what it says?
 //!
-//! Every value of archive and journal is read, every wallet replayed from its records, and the state
-//! held against that; the first difference ends it.
+//! Every version of the prices and every value of archive and journal is read, every wallet replayed from
+//! its records, and the state held against that; the first difference ends it.
 
 use super::replay::{Replay, damaged};
 use super::totals::Totals;
@@ -9,10 +9,13 @@ use super::walk::{self, Place};
 use super::{LookError, look, progress};
 use crate::codec::snapshot;
 use crate::domain::id::WalletId;
+use crate::domain::rating::PriceVersion;
+use crate::prices;
 use crate::store::StoreError;
 use crate::store::state::{self, Table};
 use crate::store::still::Still;
 use crate::store::writer::Tail;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// After so many records of the archive, wallets forget their operations, unless somebody says
@@ -21,10 +24,17 @@ pub const FORGET_EVERY: u64 = 500_000;
 
 /// Verifies the store in a directory that nobody uses, and says what it comes to.
 pub fn verify(data: &Path, forget_every: u64) -> anyhow::Result<Totals> {
-    look(data, |still| check(still, forget_every).map_err(LookError::from))
+    look(data, |still| {
+        let prices = prices::verify(data).map_err(anyhow::Error::from)?;
+        check(still, &prices, forget_every).map_err(LookError::from)
+    })
 }
 
-fn check(still: &Still, forget_every: u64) -> Result<Totals, StoreError> {
+fn check(
+    still: &Still,
+    prices: &BTreeSet<PriceVersion>,
+    forget_every: u64,
+) -> Result<Totals, StoreError> {
     check_archive(still)?;
     let archive = still.history.archive();
     let archived = archive.segments().map(|segment| segment.records).fold(0, u64::saturating_add);
@@ -32,10 +42,11 @@ fn check(still: &Still, forget_every: u64) -> Result<Totals, StoreError> {
     let mut totals = Totals {
         segments: u64::try_from(archive.segments().len()).unwrap_or(u64::MAX),
         checkpoint: still.checkpoint.number,
+        prices: u64::try_from(prices.len()).unwrap_or(u64::MAX),
         unfinished: still.dropped.clone(),
         ..Totals::default()
     };
-    let mut replay = Replay::new(still, forget_every);
+    let mut replay = Replay::new(still, prices, forget_every);
     let tails = walk::each_record(still, &mut |place, position, record| {
         let count = match place {
             Place::Archive => &mut totals.archived,

@@ -118,12 +118,12 @@ pub(super) fn keep(folder: &Path, book: &Book) -> Result<(), PricesError> {
     put(folder, &path_of(folder, book.version()), &book.text())
 }
 
-/// All reloads, oldest first. What stands behind the last whole line is cut off.
-pub(super) fn history(folder: &Path) -> Result<Vec<Reload>, PricesError> {
+/// All reloads, oldest first, and where the last whole line ends if something stands behind it.
+pub(super) fn read_history(folder: &Path) -> Result<(Vec<Reload>, Option<u64>), PricesError> {
     let path = folder.join("history");
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Vec::new(), None)),
         Err(error) => return Err(PricesError::io("read", &path)(error)),
     };
     let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |last| last.saturating_add(1));
@@ -134,14 +134,35 @@ pub(super) fn history(folder: &Path) -> Result<Vec<Reload>, PricesError> {
             PricesError::damaged(&path, &format!("line {number} is not what was written"))
         })
     });
-    let reloads = reloads.collect::<Result<Vec<_>, _>>()?;
-    if whole < bytes.len() {
-        let length = u64::try_from(whole).unwrap_or_default();
+    let torn = (whole < bytes.len()).then(|| u64::try_from(whole).unwrap_or_default());
+    Ok((reloads.collect::<Result<_, _>>()?, torn))
+}
+
+/// All reloads, oldest first. What stands behind the last whole line is cut off.
+pub(super) fn history(folder: &Path) -> Result<Vec<Reload>, PricesError> {
+    let (reloads, torn) = read_history(folder)?;
+    if let Some(length) = torn {
+        let path = folder.join("history");
         let cut = OpenOptions::new().write(true).open(&path);
         let cut = cut.and_then(|file| file.set_len(length).and_then(|()| file.sync_all()));
         cut.map_err(PricesError::io("cut", &path))?;
     }
     Ok(reloads)
+}
+
+/// Every version that the history names is kept.
+pub(super) fn check_named(
+    folder: &Path,
+    history: &[Reload],
+    versions: &Versions,
+) -> Result<(), PricesError> {
+    let mut named = history.iter().flat_map(|reload| &reload.starts);
+    match named.find(|(_, version)| !versions.contains_key(version)) {
+        Some((_, missing)) => {
+            Err(PricesError::damaged(&path_of(folder, *missing), "it is missing"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Adds a reload.

@@ -17,6 +17,7 @@ use crate::pricing::Book;
 use crate::pricing::read::{Timeline, Wrong};
 use kept::{Reload, Version, Versions};
 pub use source::Source;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,6 +64,20 @@ impl PricesError {
     }
 }
 
+/// The versions that are kept in a data directory, which nobody uses and nothing changes in: each is
+/// what its name says and can be read, and the history and all that it names are there.
+pub fn verify(data: &Path) -> Result<BTreeSet<PriceVersion>, PricesError> {
+    let folder = data.join("prices");
+    kept::check_mark(&folder)?;
+    if !folder.exists() {
+        return Ok(BTreeSet::new());
+    }
+    let (versions, (history, _)) = (kept::versions(&folder)?, kept::read_history(&folder)?);
+    kept::check_named(&folder, &history, &versions)?;
+    let sound = versions.into_iter().map(|(name, version)| version.book().map(|_| name));
+    sound.collect()
+}
+
 /// All versions of the price book and when each was in force. It never changes.
 #[derive(Debug)]
 pub struct PriceBooks {
@@ -85,11 +100,7 @@ impl PriceBooks {
         kept::make(&folder)?;
         let (versions, history) = (kept::versions(&folder)?, kept::history(&folder)?);
         kept::check_mark(&folder)?;
-        let named = history.iter().flat_map(|reload| &reload.starts);
-        if let Some((_, missing)) = named.into_iter().find(|(_, v)| !versions.contains_key(v)) {
-            let path = folder.join(format!("{missing}.json"));
-            return Err(PricesError::damaged(&path, "it is missing"));
-        }
+        kept::check_named(&folder, &history, &versions)?;
         let timeline = source.read()?;
         Self { folder, source, versions, history }.put_in_force(&timeline, now)
     }

@@ -2,6 +2,7 @@
 
 use super::PricesError;
 use crate::domain::time::Timestamp;
+use crate::pricing::across;
 use crate::pricing::read::{self, Timeline};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,10 +70,18 @@ fn folder_timeline(folder: &Path) -> Result<Timeline, PricesError> {
         let text = std::fs::read_to_string(&path).map_err(PricesError::io("read", &path))?;
         match read::file(&name, &text) {
             Ok(file) => files.push(file),
-            Err(found) => {
-                wrong.push(read::Wrong { file: path.display().to_string(), ..found });
-            }
+            Err(found) => wrong.push(found),
         }
     }
-    if wrong.is_empty() { Ok(read::timeline(files)) } else { Err(PricesError::Wrong(wrong)) }
+    // Only of files that are right can it be said whether they go together.
+    if wrong.is_empty() {
+        wrong = across::check(&files);
+    }
+    if wrong.is_empty() {
+        return Ok(read::timeline(files));
+    }
+    for found in &mut wrong {
+        found.file = folder.join(&found.file).display().to_string();
+    }
+    Err(PricesError::Wrong(wrong))
 }

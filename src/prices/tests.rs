@@ -1,6 +1,7 @@
 use super::*;
 use crate::domain::id::{Model, Unit};
 use crate::domain::rating::NothingRunning;
+use crate::pricing::read;
 use std::fs;
 use tempfile::TempDir;
 
@@ -197,4 +198,44 @@ fn what_is_gone_is_noticed() {
     let error = world.open(3_000).unwrap_err().to_string();
     assert!(error.contains("restore it from a backup"), "{error}");
     assert!(!world.data().join("prices").exists(), "a refused start leaves nothing");
+}
+
+#[test]
+fn files_that_do_not_go_together_are_refused_with_their_place() {
+    let world = World::new();
+    world.write("a.toml", None, 1);
+    let markup = "\n[[markup]]\ncurrency = \"EUR\"\npercent = 5\n";
+    fs::write(world.0.path().join("files/b.toml"), markup).unwrap();
+    let error = world.open(1).unwrap_err().to_string();
+    let place = world.0.path().join("files/b.toml").display().to_string();
+    assert!(error.starts_with(&format!("{place}:2: this markup can never apply")), "{error}");
+}
+
+/// What is kept can be looked at without a start, and nothing in it changes.
+#[test]
+fn what_is_kept_is_verified_as_it_lies() {
+    let world = World::new();
+    fs::create_dir_all(world.data()).unwrap();
+    assert_eq!(verify(&world.data()).unwrap().len(), 0, "nothing was ever priced");
+    world.write("a.toml", None, 1);
+    let books = world.open(1).unwrap();
+    world.write("b.toml", Some("1970-01-01T00:00:05Z"), 2);
+    drop(books.reload(at(2)).unwrap());
+    let sound = verify(&world.data()).unwrap();
+    assert_eq!(sound.len(), 2);
+    let history = world.data().join("prices/history");
+    let torn = [&fs::read(&history).unwrap()[..], b"0123"].concat();
+    fs::write(&history, &torn).unwrap();
+    assert_eq!(verify(&world.data()).unwrap(), sound);
+    assert_eq!(fs::read(&history).unwrap(), torn, "a start cuts it off, a look does not");
+
+    // Its name is that of its content, but no version: purser never wrote it.
+    let text = "{\"card\":[{}]}\n";
+    let path = world.data().join(format!("prices/{}.json", read::version(text)));
+    fs::write(&path, text).unwrap();
+    let error = verify(&world.data()).unwrap_err().to_string();
+    assert!(error.contains(&path.display().to_string()), "{error}");
+    fs::remove_file(&path).unwrap();
+    fs::remove_file(world.data().join(format!("prices/{}.json", sound.first().unwrap()))).unwrap();
+    assert!(verify(&world.data()).unwrap_err().to_string().contains("it is missing"));
 }

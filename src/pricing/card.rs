@@ -153,12 +153,8 @@ impl PriceList {
 
     /// The price of a unit: its own, or that of the unit which it costs as.
     pub fn of(&self, unit: &Unit) -> Option<(&Unit, &Component)> {
-        let costs_as = || match unit.as_str() {
-            "cache_read_tokens" | "cache_write_tokens" => self.named("input_tokens"),
-            "reasoning_tokens" => self.named("output_tokens"),
-            _ => None,
-        };
-        self.named(unit.as_str()).or_else(costs_as)
+        let other = || costs_as(unit.as_str()).and_then(|other| self.named(other));
+        self.named(unit.as_str()).or_else(other)
     }
 
     /// These prices, and those of `below` for units that have none here.
@@ -195,8 +191,17 @@ impl Rates {
     }
 }
 
+/// The unit that a unit costs as where it has no price of its own.
+pub(super) fn costs_as(unit: &str) -> Option<&'static str> {
+    match unit {
+        "cache_read_tokens" | "cache_write_tokens" => Some("input_tokens"),
+        "reasoning_tokens" => Some("output_tokens"),
+        _ => None,
+    }
+}
+
 /// Whether tokens of a unit are on the input side, whose sum is the size of a request.
-fn is_input_side(unit: &str) -> bool {
+pub(super) fn is_input_side(unit: &str) -> bool {
     let cached = unit.starts_with("cache_") && unit.ends_with("_tokens");
     unit == "input_tokens" || cached || unit.ends_with("_input_tokens")
 }

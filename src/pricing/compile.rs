@@ -44,11 +44,17 @@ fn in_range(price: Decimal) -> Checked<Decimal> {
     Ok(price)
 }
 
-/// The price of one, of the price of so many.
-pub(super) fn price_of_one(price: Decimal, per: Decimal) -> Checked<Decimal> {
-    if per.is_zero() {
-        return Err("per must be above 0".to_owned());
+/// What prices are for, also where none is stated that needs it.
+pub(super) fn per(stated: Option<Number>, otherwise: Decimal) -> Checked<Decimal> {
+    match stated {
+        Some(Number(per)) if per.is_zero() => Err("per must be above 0".to_owned()),
+        Some(Number(per)) => Ok(per),
+        None => Ok(otherwise),
     }
+}
+
+/// The price of one, of the price of so many.
+fn price_of_one(price: Decimal, per: Decimal) -> Checked<Decimal> {
     let one = price.divided_by(per).ok_or_else(|| {
         format!("{price} per {per} has no end as a decimal; use a package, or another per")
     })?;
@@ -66,7 +72,7 @@ fn component(text: ComponentText, per: Decimal) -> Checked<Component> {
         ComponentText::Table(table) => table,
     };
     let ComponentTable { price, per: own_per, package, size, mode, over, tiers } = table;
-    let per_of_one = own_per.map_or(per, |per| per.0);
+    let per_of_one = self::per(own_per, per)?;
     match (price, package, size, tiers) {
         (Some(price), None, None, None) if mode.is_none() && over.is_none() => {
             price_of_one(price.0, per_of_one).map(Component::Each)
@@ -131,7 +137,7 @@ fn prices(text: Named<ComponentText>, per: Decimal) -> Checked<PriceList> {
 }
 
 fn rates(text: RatesText, per: Decimal) -> Checked<Rates> {
-    let per = text.per.map_or(per, |per| per.0);
+    let per = self::per(text.per, per)?;
     let prices_below = prices(text.price, per)?;
     let mut above = Vec::<(Quantity, PriceList)>::new();
     for AboveText { tokens, per: own_per, price } in text.above {
@@ -139,10 +145,16 @@ fn rates(text: RatesText, per: Decimal) -> Checked<Rates> {
         if above.last().is_some_and(|(last, _)| tokens <= *last) {
             return Err("above must be in order: each tokens above the one before".to_owned());
         }
-        let list = prices(price, own_per.map_or(per, |per| per.0));
+        let list = self::per(own_per, per).and_then(|per| prices(price, per));
         above.push((tokens, list.map_err(|what| format!("above {tokens}: {what}"))?));
     }
-    let minimum = text.minimum.map_or(Ok(Decimal::ZERO), |minimum| in_range(minimum.0))?;
+    let minimum = match text.minimum {
+        None => Decimal::ZERO,
+        Some(Number(minimum)) if minimum.is_zero() => {
+            return Err("minimum must be above 0; leave it out for none".to_owned());
+        }
+        Some(Number(minimum)) => in_range(minimum)?,
+    };
     Ok(Rates::new(minimum, prices_below, above))
 }
 
@@ -154,13 +166,18 @@ pub(super) fn figures(text: Option<&str>) -> Checked<()> {
     }
 }
 
+/// A currency's name.
+pub(super) fn currency(text: &str) -> Checked<Currency> {
+    Currency::given(text.as_bytes()).map_err(|error| format!("currency: {error}"))
+}
+
 pub(super) fn card(text: CardText, defaults: &Defaults) -> Checked<Card> {
     let model = Model::given(text.model.as_bytes()).map_err(|error| format!("model: {error}"))?;
     let pattern = Pattern::new(model.as_str());
     let pattern = pattern.ok_or("model: a * may only be its last character")?;
     let currency = text.currency.as_ref().or(defaults.currency.as_ref());
     let currency = currency.ok_or("it needs a currency, of its own or in the file's head")?;
-    let currency = Currency::given(currency.as_bytes()).map_err(|e| format!("currency: {e}"))?;
+    let currency = self::currency(currency)?;
     figures(text.figures.as_deref())?;
     let about = About {
         provider: text.provider.or_else(|| defaults.about.provider.clone()),
@@ -168,7 +185,7 @@ pub(super) fn card(text: CardText, defaults: &Defaults) -> Checked<Card> {
         context: text.context,
         output: text.output,
     };
-    let per = text.per.map_or(defaults.per, |per| per.0);
+    let per = self::per(text.per, defaults.per)?;
     let base = RatesText { per: None, price: text.price, minimum: text.minimum, above: text.above };
     let base = rates(base, per)?;
     let variants = text.variants.0.into_iter().map(|(name, text)| {
@@ -185,7 +202,8 @@ pub(super) fn card(text: CardText, defaults: &Defaults) -> Checked<Card> {
 pub(super) fn markup(text: MarkupText) -> Checked<Markup> {
     let pattern = |text: Option<String>, of: &str| {
         let pattern = text.map(|text| {
-            Pattern::new(&text).ok_or_else(|| format!("{of}: a * may only be its last character"))
+            let refuse = || format!("{of}: it is a name, and a * may only be its last character");
+            Pattern::new(&text).ok_or_else(refuse)
         });
         pattern.transpose()
     };
@@ -201,10 +219,7 @@ pub(super) fn markup(text: MarkupText) -> Checked<Markup> {
         ));
     }
     let plan = text.plan.map(|plan| Plan::new(plan.as_bytes()).map_err(|e| format!("plan: {e}")));
-    let currency = text.currency.map(|currency| {
-        Currency::given(currency.as_bytes()).map_err(|error| format!("currency: {error}"))
-    });
-    let currency = currency.transpose()?;
+    let currency = text.currency.as_deref().map(currency).transpose()?;
     if text.fixed.is_some() && currency.is_none() {
         return Err("fixed is an amount of a currency, so the markup needs a currency".to_owned());
     }

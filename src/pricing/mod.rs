@@ -4,6 +4,7 @@
 //! A [`Book`] is a version of the price book, compiled and never changed. [`read`] makes books of
 //! files, [`import`] makes a file of the widely used JSON list of prices.
 
+pub mod across;
 pub mod book;
 mod canonical;
 pub mod card;
@@ -15,6 +16,7 @@ pub mod pattern;
 mod rate;
 pub mod read;
 pub mod shown;
+mod slips;
 mod text;
 
 pub use book::Book;

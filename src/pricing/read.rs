@@ -4,6 +4,7 @@ use super::book::{Book, key, version_of};
 use super::card::{About, Card, Markup};
 use super::compile::{self, Defaults};
 use super::decimal::Decimal;
+use super::slips;
 use super::text::{CardText, FileText, MarkupText};
 use crate::domain::rating::PriceVersion;
 use crate::domain::time::Timestamp;
@@ -36,6 +37,26 @@ pub struct BookFile {
     pub cards: Vec<Arc<Card>>,
     /// Its markups, if it says anything of them.
     pub markups: Option<Vec<Markup>>,
+    /// Where they stand.
+    pub lines: Lines,
+}
+
+/// In which lines cards and markups of a file begin, in their order.
+#[derive(Debug, Clone, Default)]
+pub struct Lines {
+    /// Those of the cards.
+    pub cards: Vec<usize>,
+    /// Those of the markups.
+    pub markups: Vec<usize>,
+}
+
+/// Who wrote a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Author {
+    /// Somebody: what can never have been meant is refused.
+    Anybody,
+    /// purser, of what was in force. Holds may pin it, so it is read however strict files are by now.
+    Purser,
 }
 
 /// A text that is read, and a part of it with its place.
@@ -48,6 +69,18 @@ impl Source<'_> {
     fn line_at(&self, offset: usize) -> usize {
         let before = self.text.as_bytes().get(..offset).unwrap_or(self.text.as_bytes());
         memchr::memchr_iter(b'\n', before).count().saturating_add(1)
+    }
+
+    /// The lines of offsets that ascend, in one pass.
+    fn lines_at(&self, offsets: impl Iterator<Item = usize>) -> Vec<usize> {
+        let (mut from, mut line) = (0, 1_usize);
+        let lines = offsets.map(|offset| {
+            let between = self.text.as_bytes().get(from..offset).unwrap_or_default();
+            line = line.saturating_add(memchr::memchr_iter(b'\n', between).count());
+            from = offset;
+            line
+        });
+        lines.collect()
     }
 
     fn wrong(&self, line: usize, what: impl Into<String>) -> Wrong {
@@ -65,16 +98,26 @@ type Parsed = FileText<Placed<CardText>, Placed<MarkupText>>;
 
 /// Reads a file by its name's ending: `.toml` or `.json`.
 pub fn file(name: &str, text: &str) -> Result<BookFile, Wrong> {
+    read(name, text, Author::Anybody)
+}
+
+/// Reads a file without asking whether it could be meant.
+#[cfg(test)]
+pub(super) fn unchecked(name: &str, text: &str) -> Result<BookFile, Wrong> {
+    read(name, text, Author::Purser)
+}
+
+fn read(name: &str, text: &str, author: Author) -> Result<BookFile, Wrong> {
     let source = Source { name, text };
     let is_json = name.rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case("json"));
     let parsed = if is_json { json(&source)? } else { toml(&source)? };
-    compiled(&source, parsed)
+    compiled(&source, parsed, author)
 }
 
 /// Reads the canonical text of a version.
 pub fn canonical(name: &str, text: &str) -> Result<Book, Wrong> {
     let source = Source { name, text };
-    let read = compiled(&source, json(&source)?)?;
+    let read = compiled(&source, json(&source)?, Author::Purser)?;
     Ok(Book::compile(version_of(text), read.cards, read.markups.unwrap_or_default()))
 }
 
@@ -141,23 +184,58 @@ fn line_of(source: &Source<'_>, key: &str) -> usize {
     source.text.lines().position(holds).unwrap_or_default().saturating_add(1)
 }
 
-fn compiled(source: &Source<'_>, parsed: Parsed) -> Result<BookFile, Wrong> {
-    let from = parsed.from.as_deref().map(moment).transpose();
-    let from = from.map_err(|what| source.wrong(line_of(source, "from"), what))?;
-    let defaults = Defaults {
-        currency: parsed.currency,
-        about: About { provider: parsed.provider, figures: parsed.figures, ..About::default() },
-        per: parsed.per.map_or(Decimal::whole(1), |per| per.0),
-    };
-    let check = compile::figures(defaults.about.figures.as_deref());
-    check.map_err(|what| source.wrong(line_of(source, "figures"), what))?;
+fn compiled(source: &Source<'_>, parsed: Parsed, author: Author) -> Result<BookFile, Wrong> {
+    let FileText { from, currency, provider, figures, per, markup, card } = parsed;
+    let wrong = |key| move |what: String| source.wrong(line_of(source, key), what);
+    let from = from.as_deref().map(moment).transpose().map_err(wrong("from"))?;
+    let per = compile::per(per, Decimal::whole(1)).map_err(wrong("per"))?;
+    compile::figures(figures.as_deref()).map_err(wrong("figures"))?;
+    let mut lines = Lines::default();
+    if author == Author::Anybody {
+        slips::from(from).map_err(wrong("from"))?;
+        let currency = currency.as_deref().map(compile::currency).transpose();
+        currency.map_err(wrong("currency"))?;
+        lines.cards = source.lines_at(card.iter().flatten().map(|card| card.offset));
+        lines.markups = source.lines_at(markup.iter().flatten().map(|markup| markup.offset));
+    }
+    let about = About { provider, figures, ..About::default() };
+    let defaults = Defaults { currency, about, per };
+    let cards = cards(source, card.unwrap_or_default(), &defaults, author)?;
+    let markups = markup.map(|texts| markups(source, texts, author)).transpose()?;
+    if cards.is_empty() && markups.is_none() {
+        return Err(source.wrong(1, "it has neither a card nor a markup"));
+    }
+    Ok(BookFile { name: source.name.to_owned(), from, cards, markups, lines })
+}
+
+impl Author {
+    /// What was compiled, if it could be meant.
+    fn meant<T>(
+        self,
+        compiled: Result<T, String>,
+        check: impl FnOnce(&T) -> Result<(), String>,
+    ) -> Result<T, String> {
+        let it = compiled?;
+        if self == Self::Anybody {
+            check(&it)?;
+        }
+        Ok(it)
+    }
+}
+
+fn cards(
+    source: &Source<'_>,
+    texts: Vec<Placed<CardText>>,
+    defaults: &Defaults,
+    author: Author,
+) -> Result<Vec<Arc<Card>>, Wrong> {
     let mut seen = BTreeMap::new();
     let mut cards = Vec::new();
-    for Placed { offset, it } in parsed.card.unwrap_or_default() {
+    for Placed { offset, it } in texts {
         // Lines are counted only when there is something to tell: the book is read at every start.
         let line = || source.line_at(offset);
         let name = it.model.clone();
-        let card = compile::card(it, &defaults);
+        let card = author.meant(compile::card(it, defaults), slips::card);
         let card = card.map_err(|what| source.wrong(line(), format!("card {name}: {what}")))?;
         let (model, currency) = key(&card);
         if let Some(first) = seen.insert((model.clone(), currency.clone()), offset) {
@@ -168,17 +246,28 @@ fn compiled(source: &Source<'_>, parsed: Parsed) -> Result<BookFile, Wrong> {
         }
         cards.push(Arc::new(card));
     }
-    let markups = parsed.markup.map(|markups| {
-        let compiled = markups.into_iter().map(|Placed { offset, it }| {
-            compile::markup(it).map_err(|what| source.wrong(source.line_at(offset), what))
-        });
-        compiled.collect::<Result<Vec<_>, _>>()
-    });
-    let markups = markups.transpose()?;
-    if cards.is_empty() && markups.is_none() {
-        return Err(source.wrong(1, "it has neither a card nor a markup"));
+    Ok(cards)
+}
+
+fn markups(
+    source: &Source<'_>,
+    texts: Vec<Placed<MarkupText>>,
+    author: Author,
+) -> Result<Vec<Markup>, Wrong> {
+    let offsets: Vec<_> = texts.iter().map(|text| text.offset).collect();
+    let mut markups = Vec::new();
+    for Placed { offset, it } in texts {
+        let markup = author.meant(compile::markup(it), slips::markup);
+        markups.push(markup.map_err(|what| source.wrong(source.line_at(offset), what))?);
     }
-    Ok(BookFile { name: source.name.to_owned(), from, cards, markups })
+    let hidden = slips::hidden(&markups).filter(|_| author == Author::Anybody);
+    let Some((later, earlier)) = hidden else { return Ok(markups) };
+    let line = |index: usize| source.line_at(offsets.get(index).copied().unwrap_or_default());
+    let what = format!(
+        "this markup is never tried: the one in line {} fits whatever it fits, and the first that          fits counts; put it before that one, or leave it out",
+        line(earlier)
+    );
+    Err(source.wrong(line(later), what))
 }
 
 /// Reads an RFC 3339 time in whole milliseconds.

@@ -40,12 +40,14 @@ fn no_flipped_byte_goes_unseen() {
     for (path, bytes) in files(&data) {
         let name = path.strip_prefix(&data).unwrap().to_string_lossy().into_owned();
         let is_archive = name.starts_with("archive/");
+        let is_prices = name.starts_with("prices/");
         for place in places(bytes.len()) {
             match flipped(&data, &path, place) {
                 None if is_archive => archive += 1,
                 None => others += 1,
                 Some(said) => {
-                    assert!(!is_archive, "byte {place} of {name} was not missed");
+                    let is_missed = is_archive || is_prices;
+                    assert!(!is_missed, "byte {place} of {name} was not missed");
                     assert_eq!(said, sound, "byte {place} of {name}");
                 }
             }

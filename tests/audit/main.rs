@@ -4,6 +4,7 @@
 mod backup;
 mod damage;
 mod export;
+mod prices;
 mod retention;
 #[expect(dead_code, reason = "other tests need all of it")]
 #[path = "../it/support.rs"]

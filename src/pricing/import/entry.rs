@@ -1,6 +1,7 @@
 //! One entry of the JSON list: its cells of prices, and the card that they come to.
 
 use super::keys::{Key, Meaning, is_output_side, key};
+use super::settle;
 use crate::domain::amount::Amount;
 use crate::domain::id::{Currency, Model, Unit, Variant};
 use crate::domain::usage::Quantity;
@@ -24,17 +25,21 @@ pub(super) type Entry<'a> = Named<&'a RawValue>;
 pub(super) type Skip = String;
 
 /// The prices of a variant (`""`: none), of requests above a size (0: all), by unit.
-type Cells = BTreeMap<(String, u64), BTreeMap<String, Decimal>>;
+pub(super) type Cells = BTreeMap<(String, u64), BTreeMap<String, Decimal>>;
 
 /// What an entry says.
 #[derive(Default)]
 pub(super) struct Read {
-    cells: Cells,
+    pub(super) cells: Cells,
     factors: BTreeMap<String, Decimal>,
     about: About,
-    has_free_searches: bool,
+    /// What the model is for: `chat`, `embedding` and so on.
+    pub(super) mode: String,
+    pub(super) has_free_searches: bool,
     /// Keys that are left out, with why.
     pub(super) ignored: BTreeSet<String>,
+    /// Prices of 0 that are taken as they stand, with why.
+    pub(super) kept: BTreeSet<String>,
 }
 
 /// The decimal of a price as the list has it.
@@ -63,11 +68,11 @@ impl Read {
                 read.take(key(text), raw)?;
             }
         }
-        read.settle()?;
+        settle::settle(&mut read)?;
         Ok(read)
     }
 
-    fn ignore(&mut self, what: &str) {
+    pub(super) fn ignore(&mut self, what: &str) {
         self.ignored.insert(what.to_owned());
     }
 
@@ -111,6 +116,7 @@ impl Read {
             Meaning::FreeSearches => self.has_free_searches = true,
             Meaning::Context => self.about.context = raw.get().parse().ok(),
             Meaning::Output => self.about.output = raw.get().parse().ok(),
+            Meaning::Mode => self.mode = serde_json::from_str(raw.get()).unwrap_or_default(),
             Meaning::Provider => self.about.provider = serde_json::from_str(raw.get()).ok(),
             Meaning::Repeated => {
                 self.ignore("figures in DBU: the price in dollars stands beside them");
@@ -182,72 +188,6 @@ impl Read {
         Ok(())
     }
 
-    /// Takes out what could rate something twice or wrongly.
-    fn settle(&mut self) -> Result<(), Skip> {
-        let of = |cells: &Cells, unit: &str| {
-            cells.get(&(String::new(), 0)).and_then(|cell| cell.get(unit).copied())
-        };
-        let input = of(&self.cells, "input_tokens").is_some_and(|price| !price.is_zero());
-        let output = of(&self.cells, "output_tokens").is_some_and(|price| !price.is_zero());
-        if input && of(&self.cells, "cache_read_tokens").is_some_and(Decimal::is_zero) {
-            return Err("a price of 0 for cached input beside one for input".to_owned());
-        }
-        let writes = of(&self.cells, "cache_write_tokens");
-        if input && writes.is_some_and(Decimal::is_zero) {
-            self.drop_unit("cache_write_tokens");
-            self.ignore("cache writes at 0: no surcharge, so they cost as input");
-        }
-        if (input || output) && self.drop_unit("seconds") {
-            self.ignore("seconds beside tokens: another measure of the same");
-        }
-        if input && (self.drop_unit("characters") | self.drop_unit("output_characters")) {
-            self.ignore("characters beside tokens: another measure of the same");
-        }
-        if of(&self.cells, "image_output_tokens").is_some() && self.drop_unit("images") {
-            self.ignore("images beside image tokens: another measure of the same");
-        }
-        if of(&self.cells, "pixels").is_some() && self.drop_unit("images") {
-            self.ignore("images beside pixels: another measure of the same");
-        }
-        if !input && of(&self.cells, "images").is_none() {
-            self.rename("input_images", "images");
-        }
-        for unit in ["seconds", "images"] {
-            let by_size = format!("{unit}_");
-            let has_sizes = self.cells.values().flat_map(BTreeMap::keys);
-            let has_sizes = has_sizes.into_iter().any(|name| name.starts_with(&by_size));
-            if has_sizes && self.drop_unit(unit) {
-                self.ignore("a price for any resolution beside prices by resolution");
-            }
-        }
-        let searches =
-            ["web_searches", "web_searches_low", "web_searches_medium", "web_searches_high"];
-        if self.has_free_searches {
-            for unit in searches {
-                self.drop_unit(unit);
-            }
-            self.ignore("searches of which several models share a free number");
-        }
-        Ok(())
-    }
-
-    fn rename(&mut self, from: &str, to: &str) {
-        for cell in self.cells.values_mut() {
-            if let Some(price) = cell.remove(from) {
-                cell.insert(to.to_owned(), price);
-            }
-        }
-    }
-
-    /// Whether a unit was there and is no more.
-    fn drop_unit(&mut self, unit: &str) -> bool {
-        let cells = self.cells.values_mut();
-        let dropped =
-            cells.map(|cell| cell.remove(unit).is_some()).fold(false, |any, one| any | one);
-        self.cells.retain(|_, cell| !cell.is_empty());
-        dropped
-    }
-
     /// Whether all of its prices are 0.
     pub(super) fn is_free(&self) -> bool {
         let mut prices = self.cells.values().flat_map(BTreeMap::values).peekable();
@@ -305,7 +245,7 @@ impl Read {
                 match self.rates(name, &prices) {
                     Ok(rates) => variants.push((variant, rates)),
                     Err(_) => {
-                        self.ignore("a variant of which not all prices above a size are stated");
+                        self.ignore("a variant with a price on one side of a size and none beyond");
                     }
                 }
             }
@@ -319,6 +259,9 @@ impl Read {
         for ((_, tokens), stated) in
             self.cells.iter().filter(|((name, n), _)| name == variant && *n > 0)
         {
+            if let Some(unit) = stated.keys().find(|unit| !below.contains_key(*unit)) {
+                return Err(format!("no price for {unit} below a size"));
+            }
             let stated = followed(&below, stated)?;
             below.extend(stated.clone());
             let tokens = i128::from(*tokens).checked_mul(1_000_000_000_000);

@@ -21,6 +21,8 @@ pub(super) enum Meaning {
     Output,
     /// It tells who provides the model.
     Provider,
+    /// It tells what the model is for.
+    Mode,
     /// No price depends on it.
     About,
     /// The dollar price stands beside it.
@@ -105,7 +107,7 @@ const PRICES: [(&str, &str); 50] = [
     ("google_maps_grounding_cost_per_query", "maps_queries"),
 ];
 
-const OTHERS: [(&str, Meaning); 13] = [
+const OTHERS: [(&str, Meaning); 14] = [
     ("ocr_cost_per_credit", Meaning::Price("credits")),
     ("code_interpreter_cost_per_session", Meaning::Price("code_interpreter_sessions")),
     ("search_context_cost_per_query", Meaning::Searches),
@@ -119,10 +121,11 @@ const OTHERS: [(&str, Meaning); 13] = [
     ("output_dbu_cost_per_token", Meaning::Repeated),
     ("max_input_tokens", Meaning::Context),
     ("max_output_tokens", Meaning::Output),
+    ("mode", Meaning::Mode),
 ];
 
 /// Keys that tell about a model, not about its price.
-const ABOUT: [&str; 30] = [
+const ABOUT: [&str; 29] = [
     "audio_transcription_config",
     "bedrock_converse_supports_strict_tools",
     "bedrock_output_config_effort_ceiling",
@@ -133,7 +136,6 @@ const ABOUT: [&str; 30] = [
     "gemini_native_audio",
     "max_tokens",
     "metadata",
-    "mode",
     "output_vector_size",
     "prompt_cache_min_tokens",
     "reasoning_contexts",

@@ -7,8 +7,10 @@
 mod entry;
 mod keys;
 mod report;
+mod settle;
 
 use super::Book;
+use super::card::Card;
 use super::text::Named;
 use entry::{Entry, Read};
 pub use report::Report;
@@ -38,11 +40,14 @@ pub fn import(text: &str, wanted: Wanted<'_>) -> Result<(Book, Report), String> 
         }
         report.models = report.models.saturating_add(1);
         match one(name, raw, wanted) {
-            Ok((card, ignored)) => {
+            Ok((card, read)) => {
                 report.rated = report.rated.saturating_add(1);
                 report.variants = report.variants.saturating_add(card.variants.len());
-                for reason in ignored {
+                for reason in read.ignored {
                     report.ignored.entry(reason).or_default().push(name.clone());
+                }
+                for reason in read.kept {
+                    report.kept.entry(reason).or_default().push(name.clone());
                 }
                 cards.push(Arc::new(card));
             }
@@ -52,13 +57,11 @@ pub fn import(text: &str, wanted: Wanted<'_>) -> Result<(Book, Report), String> 
     Ok((Book::new(cards, Vec::new()), report))
 }
 
-type Imported = (super::card::Card, std::collections::BTreeSet<String>);
-
-fn one(name: &str, raw: &RawValue, wanted: Wanted<'_>) -> Result<Imported, String> {
+fn one(name: &str, raw: &RawValue, wanted: Wanted<'_>) -> Result<(Card, Read), String> {
     let mut read = Read::of(&Entry::read(raw)?)?;
     if read.is_free() && !wanted.with_free {
         return Err("all of its prices are 0".to_owned());
     }
     let card = read.card(name, wanted.figures)?;
-    Ok((card, read.ignored))
+    Ok((card, read))
 }

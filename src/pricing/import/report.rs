@@ -16,6 +16,8 @@ pub struct Report {
     pub skipped: BTreeMap<String, Vec<String>>,
     /// Keys of rated models that are not, by reason: the models.
     pub ignored: BTreeMap<String, Vec<String>>,
+    /// Prices of 0 of rated models that are taken as they stand, by reason: the models.
+    pub kept: BTreeMap<String, Vec<String>>,
 }
 
 impl Report {
@@ -50,6 +52,7 @@ impl fmt::Display for Report {
         writeln!(f, "{} rated, with {} variants", self.rated, self.variants)?;
         writeln!(f, "{} skipped", self.skipped())?;
         table(f, "models skipped:", &self.skipped)?;
-        table(f, "keys of rated models left out:", &self.ignored)
+        table(f, "keys of rated models left out:", &self.ignored)?;
+        table(f, "prices of 0 taken as they stand:", &self.kept)
     }
 }

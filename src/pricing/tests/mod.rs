@@ -4,6 +4,7 @@ mod examples;
 mod files;
 mod naive;
 mod random;
+mod slips;
 
 use super::Book;
 use super::read::{file, timeline};

@@ -150,7 +150,8 @@ impl Rolled {
         if let Some((tokens, above)) = &self.above {
             parts.push(format!("above = [{{ tokens = {tokens}, price = {} }}]", prices(above)));
         }
-        parts.extend(self.minimum.iter().map(|minimum| format!("minimum = \"{minimum}\"")));
+        let minimum = self.minimum.iter().filter(|minimum| Big::read(minimum) > Big::zero());
+        parts.extend(minimum.map(|minimum| format!("minimum = \"{minimum}\"")));
         parts.join("\n")
     }
 

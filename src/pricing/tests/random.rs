@@ -1,9 +1,10 @@
 //! Random cards and usage, held against the naive account.
 
 use super::naive::{Big, Price, Rolled};
-use super::{Ask, book, explain_running};
+use super::{Ask, explain_running};
 use crate::domain::rating::{Counter, Running, Unpriced};
 use crate::domain::usage::Quantity;
+use crate::pricing::read::{timeline, unchecked};
 use proptest::prelude::*;
 
 const UNITS: [&str; 8] = [
@@ -104,7 +105,9 @@ proptest! {
         usage in usage(),
         before in quantity(),
     ) {
-        let book = book(&rolled.text());
+        // Dice roll what nobody means, too.
+        let read = unchecked("book.toml", &rolled.text()).unwrap();
+        let book = timeline(vec![read]).remove(0).1;
         let running = Before(before.parse().unwrap());
         let asked: Vec<_> = usage.iter().map(|(unit, n)| (*unit, n.as_str())).collect();
         let ask = Ask { model: "m", ..Ask::default() };

@@ -8,7 +8,7 @@ use crate::domain::memory::Era;
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::committer::{self, Submission};
 use crate::engine::directory::Directory;
-use crate::engine::keeping::{Keeping, ToKeeper};
+use crate::engine::keeping::{Keeping, ToKeeper, give_way};
 use crate::engine::loader::{self, Job, Loaders};
 use crate::engine::peers::{Inheritance, PeerMessage, owner_among};
 use crate::engine::prices::PriceShelf;
@@ -157,7 +157,8 @@ impl StoreThreads {
         run: impl FnOnce() -> Result<(), StoreError> + Send + 'scope,
     ) -> Result<std::thread::ScopedJoinHandle<'scope, Result<(), StoreError>>, StoreError> {
         let run = move || {
-            if name != "loader" {
+            // Wallets wait for the loader; the keeper gives way where there is no hurry.
+            if !["loader", "keeper"].contains(&name) {
                 give_way();
             }
             let result = run();
@@ -286,14 +287,6 @@ fn report(recovered: &Recovered, loss: Loss) {
     }
     let records = recovered.tail.read();
     tracing::info!(records, "the journal is recovered, from the last checkpoint on");
-}
-
-/// Lets the threads go first that somebody waits for: checkpoints, long reads and the sweep have time. On
-/// Linux each thread has a niceness of its own.
-fn give_way() {
-    if let Err(error) = rustix::process::nice(10) {
-        tracing::debug!(%error, "a thread keeps its priority");
-    }
 }
 
 /// Refuses a journal from the future.

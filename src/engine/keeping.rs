@@ -29,6 +29,10 @@ const CHECKPOINT_LOOK: Duration = Duration::from_millis(2);
 /// How soon after a checkpoint another one may follow when there is a hurry.
 const HURRY_EVERY: Duration = Duration::from_secs(1);
 
+/// When the journal has grown by so many times what a checkpoint is made for, there is a hurry: those
+/// who always ask for more leave no time for those that give way.
+const URGENT: u64 = 2;
+
 /// What the keeper is told.
 pub enum ToKeeper {
     /// A shard has ended its era: with which place in its log, in which batch at the latest, and how
@@ -150,7 +154,7 @@ impl Keeping {
                 if self.checkpoint(era, written, &mut backups)? == Next::Stop {
                     return Ok(());
                 }
-                self.tidy()?;
+                self.tidy(now)?;
                 self.back_up(asked);
                 (era, last, written, hurry, is_new) =
                     (era.next(), Instant::now(), now, false, false);
@@ -191,7 +195,7 @@ impl Keeping {
                 Ok(ToKeeper::Hurry | ToKeeper::Forgotten(_)) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(ToKeeper::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(Next::Stop),
             }
-            self.note_grown(written);
+            let grown = self.note_grown(written);
             if self.shards.iter().any(|shard| shard.has_failed()) {
                 // The committer says why.
                 return Ok(Next::Stop);
@@ -200,7 +204,8 @@ impl Keeping {
             let afters = progress.begun.iter().map(|(shard, _, after)| (*shard, *after));
             if has_begun && !progress.is_archived && self.are_safe(afters) {
                 let ends = self.ends(&progress);
-                stage("archive", || self.keeper.archive(&ends))?;
+                let archive = || self.keeper.archive(&ends);
+                stage("archive", is_urgent(&self.timing, grown), archive)?;
                 self.history.show(self.keeper.view());
                 progress.is_archived = true;
             }
@@ -208,13 +213,14 @@ impl Keeping {
         metrics::histogram!("purser_checkpoint_stage_seconds", "stage" => "gather")
             .record(begun.elapsed());
         let (ends, now) = (self.ends(&progress), self.clock.now());
-        stage("commit", || self.keeper.commit(&ends, progress.wallets, now))?;
-        stage("apply", || self.keeper.apply())?;
+        let is_urgent = is_urgent(&self.timing, self.note_grown(written));
+        stage("commit", is_urgent, || self.keeper.commit(&ends, progress.wallets, now))?;
+        stage("apply", is_urgent, || self.keeper.apply())?;
         for shard in &self.shards {
             shard.send(PeerMessage::Kept(era, self.keeper.view()));
         }
         self.complete.fetch_add(1, Ordering::Release);
-        stage("trim", || self.keeper.trim())?;
+        stage("trim", is_urgent, || self.keeper.trim())?;
         let (figures, took) = (&self.figures, begun.elapsed());
         figures.checkpoint_running.set(0);
         figures.checkpoints.set(figures.checkpoints.get().saturating_add(1));
@@ -252,13 +258,12 @@ impl Keeping {
         }
     }
 
-    /// Keeps the archive in order.
-    fn tidy(&mut self) -> Result<(), StoreError> {
+    /// Keeps the archive in order; when the last checkpoint began, so many bytes were written.
+    fn tidy(&mut self, written: u64) -> Result<(), StoreError> {
         let now = self.clock.now();
         let keep_since = Span::from_millis(self.timing.remembered.millis().saturating_neg());
-        let archive = self.keeper.archive_mut();
         let mut merged = false;
-        while archive.merge()? {
+        while self.merge(written)? {
             merged = true;
         }
         let retired = self.keeper.retire(now, now.after(keep_since))?;
@@ -267,6 +272,13 @@ impl Keeping {
         }
         self.publish();
         Ok(())
+    }
+
+    /// Merges some of the archive's segments; whether there were any to merge.
+    fn merge(&mut self, written: u64) -> Result<bool, StoreError> {
+        let is_urgent = is_urgent(&self.timing, self.note_grown(written));
+        let archive = self.keeper.archive_mut();
+        if is_urgent { archive.merge() } else { with_time(|| archive.merge()) }
     }
 
     /// Publishes how the archive stands.
@@ -282,14 +294,43 @@ impl Keeping {
     }
 }
 
+/// Whether requests must share their cores with a checkpoint, so that the journal stays small.
+const fn is_urgent(timing: &Timing, grown: u64) -> bool {
+    grown >= timing.checkpoint_bytes.saturating_mul(URGENT)
+}
+
 /// Does a stage of a checkpoint, and notes how long it took.
 fn stage(
     name: &'static str,
-    run: impl FnOnce() -> Result<(), StoreError>,
+    is_urgent: bool,
+    run: impl FnOnce() -> Result<(), StoreError> + Send,
 ) -> Result<(), StoreError> {
     let begun = Instant::now();
-    let result = run();
+    let result = if is_urgent { run() } else { with_time(run) };
     let seconds = metrics::histogram!("purser_checkpoint_stage_seconds", "stage" => name);
     seconds.record(begun.elapsed());
     result
+}
+
+/// Does something on a thread that gives way: one that has given way once never gets its priority
+/// back.
+fn with_time<T: Send>(run: impl FnOnce() -> Result<T, StoreError> + Send) -> Result<T, StoreError> {
+    std::thread::scope(|scope| {
+        let patient = move || {
+            give_way();
+            run()
+        };
+        let spawned =
+            std::thread::Builder::new().name("keeper".to_owned()).spawn_scoped(scope, patient);
+        let thread = spawned.map_err(StoreError::io("start a thread for", "a checkpoint"))?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Lets the threads go first that somebody waits for: checkpoints, long reads and the sweep have time. On
+/// Linux each thread has a niceness of its own.
+pub fn give_way() {
+    if let Err(error) = rustix::process::nice(10) {
+        tracing::debug!(%error, "a thread keeps its priority");
+    }
 }

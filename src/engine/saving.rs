@@ -13,12 +13,17 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// So many wallets give their snapshots before others have a turn.
-const SLICE: usize = 16;
+/// So many wallets give their snapshots before others have a turn; more of them where the turns of
+/// others are so long that snapshots would never be done.
+const SLICE_MIN: usize = 16;
+const SLICE_MAX: usize = 4 * 1024;
+/// While others need the thread, snapshots have one part in so many of it. Without that, those who
+/// always ask for more would let the journal grow for ever.
+const PART: u32 = 3;
+/// Others need the thread when they had at least one part in so many of it.
+const NEED: u32 = 8;
 /// What is shorter is not worth a pause.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
-/// Without a pause others may have this part of the time that snapshots have.
-const OTHERS_PART: u32 = 8;
 /// The keeper gets rows when they have so many bytes.
 const ROWS_BYTES: usize = 64 * 1024;
 /// So many times that may wait for the keeper before the shard gives it more.
@@ -37,6 +42,8 @@ pub(super) struct Saving {
     rows: RefCell<(Vec<Row>, usize)>,
     /// Wallets that were asked for their snapshots and have not given them.
     waiting: Cell<usize>,
+    /// How long wallets took for their snapshots.
+    spent: Cell<Duration>,
     /// The last batch that a snapshot has records of.
     after: Cell<BatchNo>,
 }
@@ -45,6 +52,11 @@ impl Saving {
     /// A checkpoint is to begin that ends this era.
     pub(super) fn ask(&self, era: Era) {
         self.asked.set(Some(era));
+    }
+
+    /// A wallet took so long for its snapshot, or a part of it.
+    pub(super) fn spend(&self, time: Duration) {
+        self.spent.set(self.spent.get().saturating_add(time));
     }
 
     fn keep(&self, rows: Vec<Row>) {
@@ -86,10 +98,33 @@ struct Pace {
     begun: Instant,
     /// How many bytes the keeper has got.
     bytes: usize,
-    /// How long the snapshots since the last pause took.
-    busy: Duration,
-    /// How long others had the thread meanwhile.
-    others: Duration,
+    /// How many wallets give their snapshots before others have a turn.
+    slice: usize,
+    /// How long snapshots had the thread beyond their part.
+    owed: Duration,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { begun: Instant::now(), bytes: 0, slice: SLICE_MIN, owed: Duration::ZERO }
+    }
+
+    /// A slice took so long with the turn of others behind it, of which its snapshots took `busy`.
+    /// Answers how long to pause, if at all.
+    fn after_slice(&mut self, whole: Duration, busy: Duration) -> Option<Duration> {
+        let others = whole.saturating_sub(busy);
+        let due = busy.saturating_mul(PART);
+        if others < whole / NEED {
+            (self.slice, self.owed) = (SLICE_MIN, Duration::ZERO);
+        } else if due < whole {
+            self.slice = self.slice.saturating_mul(2).min(SLICE_MAX);
+            self.owed = Duration::ZERO;
+        } else {
+            self.slice = (self.slice / 2).max(SLICE_MIN);
+            self.owed = self.owed.saturating_add(due.saturating_sub(whole));
+        }
+        (self.owed >= PAUSE_MIN).then(|| std::mem::take(&mut self.owed))
+    }
 }
 
 impl Shard {
@@ -119,11 +154,14 @@ impl Shard {
 
     /// Has wallets give their snapshots, and the keeper take them.
     async fn save(self: Rc<Self>, changed: Changed) {
-        let (busy, others) = (Duration::ZERO, Duration::ZERO);
-        let mut pace = Pace { begun: Instant::now(), bytes: 0, busy, others };
+        let mut pace = Pace::new();
         for part in changed.parts() {
-            for some in part.chunks(SLICE) {
+            let mut rest = part.as_slice();
+            while let Some((some, after)) = rest.split_at_checked(pace.slice.min(rest.len()))
+                && !some.is_empty()
+            {
                 self.save_some(some, &mut pace).await;
+                rest = after;
                 if self.saving.rows.borrow().1 >= ROWS_BYTES {
                     self.give_rows(&mut pace).await;
                 }
@@ -135,7 +173,7 @@ impl Shard {
 
     /// Has a few wallets give their snapshots, then others have the thread: for long, if they need it.
     async fn save_some(&self, some: &[(u64, WalletId)], pace: &mut Pace) {
-        let begun = Instant::now();
+        let (begun, spent) = (Instant::now(), self.saving.spent.get());
         for (_, wallet) in some {
             if self.ask_snapshot(wallet) {
                 self.saving.waiting.set(self.saving.waiting.get().saturating_add(1));
@@ -144,15 +182,10 @@ impl Shard {
         while self.saving.waiting.get() > 0 {
             tokio::task::yield_now().await;
         }
-        let given = Instant::now();
         tokio::task::yield_now().await;
-        pace.busy = pace.busy.saturating_add(given.duration_since(begun));
-        pace.others = pace.others.saturating_add(given.elapsed());
-        if pace.busy >= PAUSE_MIN {
-            if pace.others >= pace.busy / OTHERS_PART {
-                tokio::time::sleep(pace.busy / 2).await;
-            }
-            (pace.busy, pace.others) = (Duration::ZERO, Duration::ZERO);
+        let busy = self.saving.spent.get().saturating_sub(spent);
+        if let Some(pause) = pace.after_slice(begun.elapsed(), busy) {
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -189,6 +222,35 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// While clients sent as fast as they were answered, each turn of theirs took 25 ms, sixteen
+    /// wallets gave their snapshots between two of them, and no checkpoint was ever complete.
+    #[test]
+    fn snapshots_have_their_part_however_long_the_turns_of_others_are() {
+        let snapshot = Duration::from_micros(5);
+        for others in [25, 100, 1_000, 5_000, 30_000].map(Duration::from_micros) {
+            let mut pace = Pace::new();
+            let (mut time, mut busy) = (Duration::ZERO, Duration::ZERO);
+            while time < Duration::from_secs(20) {
+                let spent = snapshot * u32::try_from(pace.slice).unwrap();
+                let pause = pace.after_slice(spent + others, spent).unwrap_or_default();
+                busy += spent;
+                time += spent + others + pause;
+            }
+            let part = busy.as_secs_f64() / time.as_secs_f64();
+            assert!((0.2..0.45).contains(&part), "{part} beside turns of {others:?}");
+        }
+    }
+
+    #[test]
+    fn snapshots_have_all_of_a_thread_that_nobody_needs() {
+        let mut pace = Pace::new();
+        for _ in 0..1_000 {
+            let (whole, busy) = (Duration::from_micros(85), Duration::from_micros(80));
+            assert_eq!(pace.after_slice(whole, busy), None);
+            assert_eq!(pace.slice, SLICE_MIN, "who comes then waits for few");
+        }
+    }
 
     #[test]
     fn wallets_that_changed_come_in_the_order_of_the_state() {

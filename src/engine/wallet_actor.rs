@@ -27,7 +27,7 @@ use actix::fut::{ActorFutureExt as _, wrap_future};
 use actix::{Actor, AsyncContext as _, Context, Handler, Message};
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many deadlines a wallet works off before it lets others run.
 const DUE_SLICE: usize = 128;
@@ -301,9 +301,11 @@ impl Handler<Snapshot> for WalletActor {
     type Result = ();
 
     fn handle(&mut self, _: Snapshot, context: &mut Self::Context) {
+        let begun = Instant::now();
         let some = self.live.some_pages(PAGES_AT_ONCE);
         if let Some(rows) = some.unwrap_or_else(|broken| self.die(&broken)) {
             self.shard.saved_in_part(rows);
+            self.shard.saving.spend(begun.elapsed());
             return self.let_others_run(context, |actor, context| {
                 Handler::<Snapshot>::handle(actor, Snapshot, context);
             });
@@ -320,6 +322,7 @@ impl Handler<Snapshot> for WalletActor {
         }
         self.tally();
         self.standing.end();
+        self.shard.saving.spend(begun.elapsed());
     }
 }
 

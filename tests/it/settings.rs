@@ -104,7 +104,7 @@ fn users_change_while_the_server_runs() {
     let more = ann.replace("\"read\"", "\"spend\"");
     let text = [&more[..], &bob, &user("eve", "read", ""), &user("dan", "read", "")].concat();
     write(&folder, &text);
-    let log = server.reload("read again");
+    let log = server.reload("configuration was read again");
     assert!(log.contains("user ann has other rights") && log.contains("user dan is new"), "{log}");
     assert_eq!(anns.field("CHARGE w 0 ID x", "status"), "charged");
     assert_eq!(eves.rest(), b"");
@@ -113,7 +113,7 @@ fn users_change_while_the_server_runs() {
     assert!(stranger.error("PING").starts_with("NOAUTH"));
     // Bob is gone.
     write(&folder, &more);
-    let log = server.reload("read again");
+    let log = server.reload("configuration was read again");
     assert!(log.contains("user bob is gone"), "{log}");
     assert_eq!(bobs.rest(), b"");
     assert!(
@@ -125,12 +125,12 @@ fn users_change_while_the_server_runs() {
     assert_eq!(text_of(&anns.call("PING")), "PONG");
     // Without users everybody is let in, and with them not any more.
     write(&folder, "");
-    server.reload("read again");
+    server.reload("configuration was read again");
     assert_eq!(text_of(&server.client().call("PING")), "PONG");
     write(&folder, &more);
     let mut open = server.client();
     assert_eq!(text_of(&open.call("PING")), "PONG");
-    server.reload("read again");
+    server.reload("configuration was read again");
     assert!(open.error("PING").starts_with("NOAUTH"));
 }
 

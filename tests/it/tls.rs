@@ -228,7 +228,7 @@ fn clients_need_a_certificate_when_they_are_to() {
     // Others sign from now on.
     let others = Authority::new();
     std::fs::write(&ca, others.0.pem()).unwrap();
-    server.reload("read again");
+    server.reload("configuration was read again");
     assert!(asks(Some(&known), &authority).is_err());
     assert_eq!(asks(Some(&others.identity()), &authority).unwrap(), "+PONG\r\n");
 }
@@ -245,7 +245,7 @@ fn certificates_change_while_connections_go_on() {
     let mut before = Client::over(stream);
     assert_eq!(text_of(&before.call("PING")), "PONG");
     install(folder.path(), &second);
-    server.reload("read again");
+    server.reload("configuration was read again");
     for address in [server.resp, server.http] {
         let stream = connect(address, &authority, None, BOTH).unwrap();
         assert_eq!(certificate(&stream), *second.cert.der());

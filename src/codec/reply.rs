@@ -98,9 +98,10 @@ pub fn write_refusal(refusal: &Refusal, writer: &mut Writer<'_>) {
             (ErrorCode::Err, "the hold was not rated and names no model; name it with MODEL")
         }
         Refusal::Range(OutOfRange::UsedInTheFuture) => (ErrorCode::Range, "AT is in the future"),
-        Refusal::Range(OutOfRange::Price) => {
-            (ErrorCode::Range, "the price would pass 10^18; state less at once")
-        }
+        Refusal::Range(OutOfRange::Price) => (
+            ErrorCode::Range,
+            "the price would pass 10^18, or 38 digits on the way to it; state less, or fewer decimals, at once",
+        ),
         Refusal::HoldDone { .. }
         | Refusal::OverCapture { .. }
         | Refusal::OverRefund { .. }
@@ -140,6 +141,9 @@ fn write_detailed(refusal: &Refusal, writer: &mut Writer<'_>) {
         Refusal::NoPrice(unknown) => {
             let (model, unit) = (&unknown.model, unknown.unit.as_ref().map_or("", Unit::as_str));
             let text = match unknown.unit {
+                _ if unknown.is_unreadable => {
+                    "the version of the prices that it was rated by cannot be read; see the server's log"
+                }
                 None => "no rate card for this model and variant; see PRICES.LIST",
                 Some(_) => "its rate card has no price for this unit; see PRICES.GET",
             };

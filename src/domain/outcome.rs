@@ -248,7 +248,7 @@ pub enum Refusal {
 impl Refusal {
     /// No price for a model, or for one of its units.
     pub fn no_price(model: Model, unit: Option<Unit>) -> Self {
-        Self::NoPrice(Box::new(Unknown { model, unit }))
+        Self::NoPrice(Box::new(Unknown { model, unit, is_unreadable: false }))
     }
 
     /// Why usage cannot be priced.
@@ -256,6 +256,9 @@ impl Refusal {
         let model = used.model.clone();
         match unpriced {
             Unpriced::NoModel | Unpriced::NoVersion => Self::no_price(model, None),
+            Unpriced::Unreadable => {
+                Self::NoPrice(Box::new(Unknown { model, unit: None, is_unreadable: true }))
+            }
             Unpriced::NoUnit(unit) => Self::no_price(model, Some(unit)),
             Unpriced::Currency(currency) => Self::Currency(Box::new(currency)),
             Unpriced::TooLarge => Self::Range(OutOfRange::Price),
@@ -270,6 +273,8 @@ pub struct Unknown {
     pub model: Model,
     /// The unit; the model itself when absent.
     pub unit: Option<Unit>,
+    /// It is there, but the version of the prices that is needed cannot be read.
+    pub is_unreadable: bool,
 }
 
 /// Which value was out of range.

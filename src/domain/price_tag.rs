@@ -36,9 +36,10 @@ impl PriceTag {
         Used { model: &self.model, variant: self.variant.as_ref(), quantities: &self.quantities }
     }
 
-    /// What was earned by it.
+    /// What was earned by it; negative where less was asked than it costs.
     pub fn margin(&self) -> Amount {
-        self.amount.less(self.cost)
+        // Both are stated amounts, far inside the range of differences.
+        self.amount.minus(self.cost).unwrap_or_default()
     }
 }
 

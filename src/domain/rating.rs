@@ -151,6 +151,8 @@ pub enum Unpriced {
     TooLarge,
     /// No such version is kept.
     NoVersion,
+    /// What is kept of the version cannot be read.
+    Unreadable,
 }
 
 /// What is asked of a price book itself.

@@ -7,11 +7,12 @@ use crate::codec::record::Position;
 use crate::domain::amount::Amount;
 use crate::domain::id::{OpId, Tags, Unit, User, Variant};
 use crate::domain::ledger::{Entries, LedgerRow};
+use crate::domain::price_tag::PriceTag;
 use crate::domain::usage::Quantity;
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
 /// How many columns there are.
-const COUNT: usize = 31;
+const COUNT: usize = 32;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,7 @@ pub(super) const COLUMNS: [(&str, Type); COUNT] = [
     ("quantities", Type::Json),
     ("price", Type::Amount),
     ("cost", Type::Amount),
+    ("margin", Type::Amount),
     ("used_at", Type::OptionalNumber),
     ("paid", Type::Amount),
     ("paid_currency", Type::Text),
@@ -147,6 +149,7 @@ pub(super) fn cells<'a>(
         Cell::Quantities(price.map_or(&[], |price| &price.quantities)),
         Cell::Amount(price.map_or(Amount::ZERO, |price| price.amount)),
         Cell::Amount(price.map_or(Amount::ZERO, |price| price.cost)),
+        Cell::Amount(price.map_or(Amount::ZERO, PriceTag::margin)),
         Cell::OptionalNumber(used_at.and_then(|at| u64::try_from(at.millis()).ok())),
         Cell::Amount(paid.map_or(Amount::ZERO, |paid| paid.amount)),
         Cell::Text(paid.map_or("", |paid| paid.currency.as_str())),

@@ -108,7 +108,7 @@ fn json_lines() {
         r#"{"account":"grants","amount":"2.5"}],"tags":{},"note":"first,\n\"Grüße\"","user":"","#,
         r#""price_version":"","uncovered":"0","over":false,"late":false,"#,
         r#""request_hash":"000000000000feed","position":"1:2","previous":"","#,
-        r#""model":"","variant":"","quantities":{},"price":"0","cost":"0","used_at":null,"#,
+        r#""model":"","variant":"","quantities":{},"price":"0","cost":"0","margin":"0","used_at":null,"#,
         r#""paid":"0","paid_currency":""}"#,
         "\n",
         r#"{"wallet":"customer:7","currency":"USD","seq":2,"at":1700000000123,"kind":"captured","#,
@@ -120,14 +120,14 @@ fn json_lines() {
         r#""tags":{"model":"m,1","who":"Zoë \"Z\""},"note":"","user":"","price_version":"","#,
         r#""uncovered":"0.000000000001","over":false,"late":true,"#,
         r#""request_hash":"ffffffffffffffff","position":"1:3","previous":"1:2","#,
-        r#""model":"","variant":"","quantities":{},"price":"0","cost":"0","used_at":null,"#,
+        r#""model":"","variant":"","quantities":{},"price":"0","cost":"0","margin":"0","used_at":null,"#,
         r#""paid":"0","paid_currency":""}"#,
         "\n",
         r#"{"wallet":"customer:7","currency":"USD","seq":3,"at":1700000000123,"kind":"lapsed","#,
         r#""op":"","hold":"","amount":"0","posted":"0","held":"0","debt":"0","credit_limit":"0","#,
         r#""entries":[],"tags":{},"note":"","user":"","price_version":"","uncovered":"0","#,
         r#""over":false,"late":false,"request_hash":"","position":"1:4","previous":"1:3","#,
-        r#""model":"","variant":"","quantities":{},"price":"0","cost":"0","used_at":null,"#,
+        r#""model":"","variant":"","quantities":{},"price":"0","cost":"0","margin":"0","used_at":null,"#,
         r#""paid":"0","paid_currency":""}"#,
         "\n",
     );
@@ -139,22 +139,22 @@ fn json_lines() {
 fn comma_separated_values() {
     let names = "wallet,currency,seq,at,kind,op,hold,amount,posted,held,debt,credit_limit,entries,\
                  tags,note,user,price_version,uncovered,over,late,request_hash,position,previous,\
-                 model,variant,quantities,price,cost,used_at,paid,paid_currency\n";
+                 model,variant,quantities,price,cost,margin,used_at,paid,paid_currency\n";
     let rows = concat!(
         r#"customer:7,USD,1,1700000000123,toppedup,t1,,2.5,2.5,0,0,0,"#,
         r#""[{""account"":""topups"",""amount"":""-2.5""},{""account"":""grants"","#,
         r#"""amount"":""2.5""}]",{},"first,"#,
         "\n",
-        r#"""Grüße""",,,0,false,false,000000000000feed,1:2,,,,{},0,0,,0,"#,
+        r#"""Grüße""",,,0,false,false,000000000000feed,1:2,,,,{},0,0,0,,0,"#,
         "\n",
         r#"customer:7,USD,2,1700000000123,captured,c1,h1,1.500000000001,"#,
         r#"1000000000000000000000000,0.000000000002,0.000000000001,10,"#,
         r#""[{""account"":""grants"",""amount"":""-1.5""},{""account"":""debt"","#,
         r#"""amount"":""-0.000000000001""},{""account"":""usage"","#,
         r#"""amount"":""1.500000000001""}]","{""model"":""m,1"",""who"":""Zoë \""Z\""""}","#,
-        r#",,,0.000000000001,false,true,ffffffffffffffff,1:3,1:2,,,{},0,0,,0,"#,
+        r#",,,0.000000000001,false,true,ffffffffffffffff,1:3,1:2,,,{},0,0,0,,0,"#,
         "\n",
-        "customer:7,USD,3,1700000000123,lapsed,,,0,0,0,0,0,[],{},,,,0,false,false,,1:4,1:3,,,{},0,0,,0,\n",
+        "customer:7,USD,3,1700000000123,lapsed,,,0,0,0,0,0,[],{},,,,0,false,false,,1:4,1:3,,,{},0,0,0,,0,\n",
     );
     let written_text = String::from_utf8(written(Format::Csv, &records())).unwrap();
     assert_eq!(written_text, format!("{names}{rows}"));

@@ -156,7 +156,7 @@ impl PriceBooks {
             Ok(None) => Err(Unpriced::NoVersion),
             Err(error) => {
                 tracing::error!(%error, "a version of the prices cannot be read");
-                Err(Unpriced::NoVersion)
+                Err(Unpriced::Unreadable)
             }
         }
     }

@@ -207,9 +207,6 @@ pub(super) fn markup(text: MarkupText) -> Checked<Markup> {
         });
         pattern.transpose()
     };
-    if text.percent.is_none() && text.fixed.is_none() {
-        return Err("a markup needs percent or fixed".to_owned());
-    }
     let percent = text.percent.map_or(Decimal::ZERO, |percent| percent.0);
     let (least, most) = (Decimal::whole(-100), Decimal::whole(PERCENT_MAX));
     let has_range = !is_above(least, percent) && !is_above(percent, most);

@@ -257,6 +257,11 @@ fn markups(
     let offsets: Vec<_> = texts.iter().map(|text| text.offset).collect();
     let mut markups = Vec::new();
     for Placed { offset, it } in texts {
+        // The canonical text leaves zeros out: there a markup without both adds nothing.
+        if author == Author::Anybody && it.percent.is_none() && it.fixed.is_none() {
+            let what = "a markup needs percent or fixed".to_owned();
+            return Err(source.wrong(source.line_at(offset), what));
+        }
         let markup = author.meant(compile::markup(it), slips::markup);
         markups.push(markup.map_err(|what| source.wrong(source.line_at(offset), what))?);
     }
@@ -264,7 +269,7 @@ fn markups(
     let Some((later, earlier)) = hidden else { return Ok(markups) };
     let line = |index: usize| source.line_at(offsets.get(index).copied().unwrap_or_default());
     let what = format!(
-        "this markup is never tried: the one in line {} fits whatever it fits, and the first that          fits counts; put it before that one, or leave it out",
+        "this markup is never tried: the one in line {} fits whatever it fits, and the first that fits counts; put it before that one, or leave it out",
         line(earlier)
     );
     Err(source.wrong(line(later), what))

@@ -120,6 +120,17 @@ fn a_version_is_named_by_what_it_says_and_not_by_how() {
 }
 
 #[test]
+fn a_canonical_text_is_read_back_whatever_its_markups_add() {
+    let card = "[[card]]\nmodel = \"m\"\ncurrency = \"USD\"\nprice.a = 1\n";
+    for markup in ["percent = 0", "percent = \"-0\"", "currency = \"USD\"\nfixed = \"0.0\""] {
+        let one = book(&format!("{card}[[markup]]\nwallet = \"staff-*\"\n{markup}\n"));
+        let again = canonical("kept", &one.text()).unwrap();
+        assert_eq!((again.version(), again.text()), (one.version(), one.text()), "{markup}");
+        assert_eq!(again.markups(), one.markups());
+    }
+}
+
+#[test]
 fn times_are_whole_milliseconds() {
     assert_eq!(moment("1970-01-01T00:00:01.5Z").unwrap().millis(), 1_500);
     assert_eq!(moment("1970-01-01T01:00:00+01:00").unwrap().millis(), 0);

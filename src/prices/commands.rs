@@ -67,6 +67,8 @@ pub fn differences(old: &Source, new: &Source, time: Timestamp) -> anyhow::Resul
 pub fn import(file: &Path, out: &Path, wanted: Wanted<'_>) -> anyhow::Result<Report> {
     let is_json = out.extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
     anyhow::ensure!(is_json, "{}: a price book that is imported is JSON, *.json", out.display());
+    let is_same = out.canonicalize().is_ok_and(|out| file.canonicalize().is_ok_and(|it| it == out));
+    anyhow::ensure!(!is_same, "{}: --out would replace the list; name another file", out.display());
     let text = std::fs::read_to_string(file);
     let text = text.with_context(|| format!("cannot read {}", file.display()))?;
     let imported = import::import(&text, wanted);

@@ -164,8 +164,29 @@ fn what_is_kept_is_checked_and_damage_is_an_error() {
     }
     fs::remove_file(&kept).unwrap();
     assert!(world.open(3).unwrap_err().to_string().contains("it is missing"));
-    fs::write(&kept, text).unwrap();
+    fs::write(&kept, &text).unwrap();
     assert_eq!(price(&world.open(3).unwrap(), 1), "1");
+
+    // A version that is damaged later is not taken for one without a card.
+    let books = world.open(3).unwrap();
+    fs::write(&kept, &text[1..]).unwrap();
+    let (model, buyer) =
+        (Model::new(b"m").unwrap(), Buyer { wallet: None, plan: None, currency: None });
+    let used = Used { model: &model, variant: None, quantities: &[] };
+    assert_eq!(books.rate(version, used, buyer, &NothingRunning), Err(Unpriced::Unreadable));
+}
+
+#[test]
+fn an_import_never_replaces_its_own_list() {
+    let world = World::new();
+    let list = world.0.path().join("list.json");
+    let text = r#"{"m": {"input_cost_per_token": 1e-6, "mode": "chat"}}"#;
+    fs::write(&list, text).unwrap();
+    let wanted = || crate::pricing::import::Wanted { figures: None, with_free: false };
+    let refused = commands::import(&list, &list, wanted()).unwrap_err().to_string();
+    assert!(refused.contains("name another file"), "{refused}");
+    assert_eq!(fs::read_to_string(&list).unwrap(), text);
+    commands::import(&list, &world.0.path().join("book.json"), wanted()).unwrap();
 }
 
 #[test]

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
-const SYNC: Duration = Duration::from_millis(50);
+const SYNC: Duration = Duration::from_millis(150);
 const WALLETS: usize = 50;
 /// Requests come in bursts, a burst every few milliseconds, whatever the disk does.
 const BURSTS: usize = 100;

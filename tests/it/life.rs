@@ -180,7 +180,7 @@ fn holds_and_grants_end_while_their_wallet_is_not_in_memory() {
     let wallets: Vec<_> = (0..20).map(|number| format!("w{number}")).collect();
     for wallet in &wallets {
         client.map(&format!("WALLET.OPEN {wallet} CURRENCY USD"));
-        client.map(&format!("TOPUP {wallet} 5 ID g TTL 1500"));
+        client.map(&format!("TOPUP {wallet} 5 ID g TTL 4000"));
         client.map(&format!("AUTHORIZE {wallet} 2 ID h TTL 1000"));
     }
     // Nobody asks for them again: 3 records each, then 2 more, made by the sweep.

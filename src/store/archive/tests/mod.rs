@@ -3,6 +3,7 @@
 mod crashes;
 mod damage;
 mod lookup;
+mod meanwhile;
 mod world;
 
 use super::*;

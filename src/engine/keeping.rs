@@ -169,6 +169,11 @@ impl Keeping {
         grown
     }
 
+    /// Whether requests must share their cores with a checkpoint, so that the journal stays small.
+    fn is_urgent(&self, written: u64) -> bool {
+        self.note_grown(written) >= self.timing.checkpoint_bytes.saturating_mul(URGENT)
+    }
+
     /// Makes the checkpoint that ends this era; when the last one began, so many bytes were written.
     fn checkpoint(
         &mut self,
@@ -195,7 +200,7 @@ impl Keeping {
                 Ok(ToKeeper::Hurry | ToKeeper::Forgotten(_)) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(ToKeeper::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(Next::Stop),
             }
-            let grown = self.note_grown(written);
+            self.note_grown(written);
             if self.shards.iter().any(|shard| shard.has_failed()) {
                 // The committer says why.
                 return Ok(Next::Stop);
@@ -204,8 +209,7 @@ impl Keeping {
             let afters = progress.begun.iter().map(|(shard, _, after)| (*shard, *after));
             if has_begun && !progress.is_archived && self.are_safe(afters) {
                 let ends = self.ends(&progress);
-                let archive = || self.keeper.archive(&ends);
-                stage("archive", is_urgent(&self.timing, grown), archive)?;
+                stage("archive", self.is_urgent(written), || self.keeper.archive(&ends))?;
                 self.history.show(self.keeper.view());
                 progress.is_archived = true;
             }
@@ -213,7 +217,7 @@ impl Keeping {
         metrics::histogram!("purser_checkpoint_stage_seconds", "stage" => "gather")
             .record(begun.elapsed());
         let (ends, now) = (self.ends(&progress), self.clock.now());
-        let is_urgent = is_urgent(&self.timing, self.note_grown(written));
+        let is_urgent = self.is_urgent(written);
         stage("commit", is_urgent, || self.keeper.commit(&ends, progress.wallets, now))?;
         stage("apply", is_urgent, || self.keeper.apply())?;
         for shard in &self.shards {
@@ -263,7 +267,7 @@ impl Keeping {
         let now = self.clock.now();
         let keep_since = Span::from_millis(self.timing.remembered.millis().saturating_neg());
         let mut merged = false;
-        while self.merge(written)? {
+        while at_pace(self.is_urgent(written), || self.keeper.archive_mut().merge())? {
             merged = true;
         }
         let retired = self.keeper.retire(now, now.after(keep_since))?;
@@ -272,13 +276,6 @@ impl Keeping {
         }
         self.publish();
         Ok(())
-    }
-
-    /// Merges some of the archive's segments; whether there were any to merge.
-    fn merge(&mut self, written: u64) -> Result<bool, StoreError> {
-        let is_urgent = is_urgent(&self.timing, self.note_grown(written));
-        let archive = self.keeper.archive_mut();
-        if is_urgent { archive.merge() } else { with_time(|| archive.merge()) }
     }
 
     /// Publishes how the archive stands.
@@ -294,11 +291,6 @@ impl Keeping {
     }
 }
 
-/// Whether requests must share their cores with a checkpoint, so that the journal stays small.
-const fn is_urgent(timing: &Timing, grown: u64) -> bool {
-    grown >= timing.checkpoint_bytes.saturating_mul(URGENT)
-}
-
 /// Does a stage of a checkpoint, and notes how long it took.
 fn stage(
     name: &'static str,
@@ -306,15 +298,21 @@ fn stage(
     run: impl FnOnce() -> Result<(), StoreError> + Send,
 ) -> Result<(), StoreError> {
     let begun = Instant::now();
-    let result = if is_urgent { run() } else { with_time(run) };
+    let result = at_pace(is_urgent, run);
     let seconds = metrics::histogram!("purser_checkpoint_stage_seconds", "stage" => name);
     seconds.record(begun.elapsed());
     result
 }
 
-/// Does something on a thread that gives way: one that has given way once never gets its priority
-/// back.
-fn with_time<T: Send>(run: impl FnOnce() -> Result<T, StoreError> + Send) -> Result<T, StoreError> {
+/// Does something; unless it is urgent, on a thread that gives way: one that has given way once never
+/// gets its priority back.
+fn at_pace<T: Send>(
+    is_urgent: bool,
+    run: impl FnOnce() -> Result<T, StoreError> + Send,
+) -> Result<T, StoreError> {
+    if is_urgent {
+        return run();
+    }
     std::thread::scope(|scope| {
         let patient = move || {
             give_way();

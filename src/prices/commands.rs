@@ -74,9 +74,7 @@ pub fn import(file: &Path, out: &Path, wanted: Wanted<'_>) -> anyhow::Result<Rep
     let imported = import::import(&text, wanted);
     let (book, report) = imported.map_err(|what| anyhow::anyhow!("{}: {what}", file.display()))?;
     anyhow::ensure!(report.rated > 0, "{}: no model can be rated:\n{report}", file.display());
-    let text = book.text();
-    let again = read::canonical(&out.display().to_string(), &text)?;
-    anyhow::ensure!(again.version() == book.version(), "the book does not read as it was written");
+    let text = read::text_to_keep(&out.display().to_string(), &book)?;
     std::fs::write(out, text).with_context(|| format!("cannot write {}", out.display()))?;
     Ok(report)
 }

@@ -115,14 +115,9 @@ fn put(folder: &Path, path: &Path, text: &str) -> Result<(), PricesError> {
 
 /// Keeps a version.
 pub(super) fn keep(folder: &Path, book: &Book) -> Result<(), PricesError> {
-    let (path, text) = (path_of(folder, book.version()), book.text());
-    // Holds will pin it: what could not be read back must never come into force.
-    let again = read::canonical(&path.display().to_string(), &text);
-    let again = again.map_err(|wrong| PricesError::Wrong(vec![wrong]))?;
-    if again.text() != text {
-        return Err(PricesError::damaged(&path, "it would not be read as it is written"));
-    }
-    put(folder, &path, &text)
+    let path = path_of(folder, book.version());
+    let text = read::text_to_keep(&path.display().to_string(), book);
+    put(folder, &path, &text.map_err(|wrong| PricesError::Wrong(vec![wrong]))?)
 }
 
 /// All reloads, oldest first, and where the last whole line ends if something stands behind it.

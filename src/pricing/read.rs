@@ -114,6 +114,17 @@ fn read(name: &str, text: &str, author: Author) -> Result<BookFile, Wrong> {
     compiled(&source, parsed, author)
 }
 
+/// The canonical text of a book, to be kept under a name: it is read again as it is written, or it is
+/// wrong. Holds will pin it, so what could not be read back must never come into force.
+pub fn text_to_keep(name: &str, book: &Book) -> Result<String, Wrong> {
+    let text = book.text();
+    if canonical(name, &text)?.text() == text {
+        return Ok(text);
+    }
+    let source = Source { name, text: &text };
+    Err(source.wrong(1, "it would not be read as it is written".to_owned()))
+}
+
 /// Reads the canonical text of a version.
 pub fn canonical(name: &str, text: &str) -> Result<Book, Wrong> {
     let source = Source { name, text };

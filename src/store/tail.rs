@@ -40,8 +40,8 @@ struct Entry {
 /// The records of a wallet.
 #[derive(Debug, Clone, Copy)]
 struct Latest {
-    /// The one that was read last.
-    entry: Number,
+    /// The one that was read last; none only while the first is noted.
+    entry: Option<Number>,
     /// The lowest number of an event.
     first: u64,
 }
@@ -101,12 +101,10 @@ impl TailRecords {
         let too_many = |_| damaged(position, "the journal's tail is too long");
         let index = u32::try_from(self.entries.len().saturating_add(1)).map_err(too_many)?;
         let entry = Number::new(index).unwrap_or(Number::MAX);
-        let latest = self.wallets.entry(wallet);
-        let latest = latest.and_modify(|latest| latest.first = latest.first.min(peeked.seq));
-        let mut before = None;
-        latest
-            .and_modify(|latest| before = Some(std::mem::replace(&mut latest.entry, entry)))
-            .or_insert(Latest { entry, first: peeked.seq });
+        let nothing = Latest { entry: None, first: u64::MAX };
+        let latest = self.wallets.entry(wallet).or_insert(nothing);
+        let before = latest.entry.replace(entry);
+        latest.first = latest.first.min(peeked.seq);
         self.entries.push(Entry {
             seq: peeked.seq,
             position,
@@ -130,7 +128,7 @@ impl TailRecords {
             let index = usize::try_from(number.get()).unwrap_or(usize::MAX).saturating_sub(1);
             self.entries.get(index).copied()
         };
-        let last = entry(latest.entry);
+        let last = latest.entry.and_then(entry);
         let mut entries: Vec<_> =
             std::iter::successors(last, |later| later.before.and_then(entry)).collect();
         // Logs are read one after the other; a wallet that changed its log has records in several.

@@ -8,7 +8,7 @@ use crate::domain::memory::Era;
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::committer::{self, Submission};
 use crate::engine::directory::Directory;
-use crate::engine::keeping::{Keeping, ToKeeper, give_way};
+use crate::engine::keeping::{Keeping, ToKeeper};
 use crate::engine::loader::{self, Job, Loaders};
 use crate::engine::peers::{Inheritance, PeerMessage, owner_among};
 use crate::engine::prices::PriceShelf;
@@ -18,6 +18,7 @@ use crate::server::Context;
 use crate::store::data_dir::DataDir;
 use crate::store::history::{self, History};
 use crate::store::keeper::{Keeper, Places};
+use crate::store::pace::give_way;
 use crate::store::recovery::{self, Loss, Recovered, Start};
 use crate::store::sled::{SledJournal, SledState};
 use crate::store::state::{self, State};
@@ -108,6 +109,7 @@ impl StoreThreads {
                 .collect(),
             written: Arc::clone(&written),
             complete: Arc::clone(&complete),
+            stop: Arc::clone(&loaders.stop),
             figures: Arc::clone(&self.context.figures),
         };
         let (stop_sweep, stop) = unbounded();
@@ -138,9 +140,9 @@ impl StoreThreads {
                 &written,
                 self.context.live().config.durability(),
             );
+            loaders.stop();
             drop(to_keeper.send(ToKeeper::Stop));
             drop(stop_sweep);
-            loaders.stop();
             // A thread that panics ends the process.
             let ended = threads.map(|thread| thread.join().unwrap_or(Ok(())));
             ended.into_iter().fold(committed, Result::and)
@@ -180,16 +182,11 @@ impl StoreThreads {
         let (mut journal, state) = open_both(dir)?;
         let reader = journal.reader();
         let settings = self.context.config.archive();
-        let keeper = Keeper::open(
-            Places::of(dir),
-            Arc::clone(&state),
-            Arc::clone(&reader),
-            settings,
-            random(),
-        )?;
+        let keeper = Keeper::open(Places::of(dir), state, Arc::clone(&reader), settings, random())?;
+        let state = keeper.state();
         let start = Start {
             anchors: &keeper.checkpoint().tails,
-            base: &|wallet| history::kept_seq(state.as_ref(), wallet),
+            base: &|wallet| history::kept_seq(&*state, wallet),
         };
         let recovered = recovery::recover(&mut journal, &start, loss)?;
         let last_time = recovered.tail.last_time().max(keeper.checkpoint().last_time);

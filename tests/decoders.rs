@@ -274,7 +274,7 @@ fn files_beside_the_databases() {
     let sound = std::fs::read(&path).unwrap();
     fuzz(&[sound], 20, |bytes| {
         std::fs::write(&path, bytes).unwrap();
-        drop(redo::apply(&path, &MemoryState::default()));
+        drop(redo::apply(&path, &MemoryState::default(), &|| true));
     });
 }
 

@@ -15,11 +15,12 @@ use crate::store::StoreError;
 use crate::store::backup::Unfinished;
 use crate::store::history::History;
 use crate::store::keeper::Keeper;
+use crate::store::pace::Leisure;
 use crate::store::state::Row;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often the keeper looks what there is to do.
@@ -106,6 +107,8 @@ pub struct Keeping {
     pub written: Arc<AtomicU64>,
     /// How many checkpoints are complete.
     pub complete: Arc<AtomicU64>,
+    /// Set when the process stops: what a start can do as well is left to it.
+    pub stop: Arc<AtomicBool>,
     /// Where it notes how the store stands.
     pub figures: Arc<Figures>,
 }
@@ -133,6 +136,9 @@ impl Keeping {
         let (mut last, mut written, mut hurry) = (Instant::now(), 0, false);
         let mut backups = Vec::new();
         self.publish();
+        if self.finish()? == Next::Stop {
+            return Ok(());
+        }
         // What was recovered has no checkpoint yet.
         let mut is_new = true;
         loop {
@@ -162,6 +168,25 @@ impl Keeping {
         }
     }
 
+    /// Finishes a checkpoint that the last stop came into the middle of.
+    fn finish(&mut self) -> Result<Next, StoreError> {
+        if !self.keeper.has_rest() {
+            return Ok(Next::GoOn);
+        }
+        let next = self.apply(self.leisure(0))?;
+        if next == Next::GoOn {
+            tracing::info!("the last checkpoint is finished");
+        }
+        Ok(next)
+    }
+
+    /// Puts what was committed into the state, unless the process stops.
+    fn apply(&mut self, leisure: Leisure) -> Result<Next, StoreError> {
+        let goes_on = || !self.stop.load(Ordering::Relaxed);
+        let is_done = stage("apply", leisure, || self.keeper.apply(&goes_on))?;
+        Ok(if is_done { Next::GoOn } else { Next::Stop })
+    }
+
     /// How many bytes the journal has grown by, from so many written ones on.
     fn note_grown(&self, written: u64) -> u64 {
         let grown = self.written.load(Ordering::Relaxed).saturating_sub(written);
@@ -169,9 +194,10 @@ impl Keeping {
         grown
     }
 
-    /// Whether requests must share their cores with a checkpoint, so that the journal stays small.
-    fn is_urgent(&self, written: u64) -> bool {
-        self.note_grown(written) >= self.timing.checkpoint_bytes.saturating_mul(URGENT)
+    /// For how long requests need not share their cores with a checkpoint, so that the journal stays small.
+    fn leisure(&self, written: u64) -> Leisure {
+        let growth = self.timing.checkpoint_bytes.saturating_mul(URGENT);
+        Leisure::until(&self.written, written.saturating_add(growth))
     }
 
     /// Makes the checkpoint that ends this era; when the last one began, so many bytes were written.
@@ -209,7 +235,7 @@ impl Keeping {
             let afters = progress.begun.iter().map(|(shard, _, after)| (*shard, *after));
             if has_begun && !progress.is_archived && self.are_safe(afters) {
                 let ends = self.ends(&progress);
-                stage("archive", self.is_urgent(written), || self.keeper.archive(&ends))?;
+                stage("archive", self.leisure(written), || self.keeper.archive(&ends))?;
                 self.history.show(self.keeper.view());
                 progress.is_archived = true;
             }
@@ -217,14 +243,16 @@ impl Keeping {
         metrics::histogram!("purser_checkpoint_stage_seconds", "stage" => "gather")
             .record(begun.elapsed());
         let (ends, now) = (self.ends(&progress), self.clock.now());
-        let is_urgent = self.is_urgent(written);
-        stage("commit", is_urgent, || self.keeper.commit(&ends, progress.wallets, now))?;
-        stage("apply", is_urgent, || self.keeper.apply())?;
+        let leisure = self.leisure(written);
+        stage("commit", leisure.clone(), || self.keeper.commit(&ends, progress.wallets, now))?;
+        if self.apply(leisure.clone())? == Next::Stop {
+            return Ok(Next::Stop);
+        }
         for shard in &self.shards {
             shard.send(PeerMessage::Kept(era, self.keeper.view()));
         }
         self.complete.fetch_add(1, Ordering::Release);
-        stage("trim", is_urgent, || self.keeper.trim())?;
+        stage("trim", leisure, || self.keeper.trim())?;
         let (figures, took) = (&self.figures, begun.elapsed());
         figures.checkpoint_running.set(0);
         figures.checkpoints.set(figures.checkpoints.get().saturating_add(1));
@@ -267,7 +295,7 @@ impl Keeping {
         let now = self.clock.now();
         let keep_since = Span::from_millis(self.timing.remembered.millis().saturating_neg());
         let mut merged = false;
-        while at_pace(self.is_urgent(written), || self.keeper.archive_mut().merge())? {
+        while at_pace(self.leisure(written), || self.keeper.archive_mut().merge())? {
             merged = true;
         }
         let retired = self.keeper.retire(now, now.after(keep_since))?;
@@ -292,43 +320,22 @@ impl Keeping {
 }
 
 /// Does a stage of a checkpoint, and notes how long it took.
-fn stage(
+fn stage<T: Send>(
     name: &'static str,
-    is_urgent: bool,
-    run: impl FnOnce() -> Result<(), StoreError> + Send,
-) -> Result<(), StoreError> {
+    leisure: Leisure,
+    run: impl FnOnce() -> Result<T, StoreError> + Send,
+) -> Result<T, StoreError> {
     let begun = Instant::now();
-    let result = at_pace(is_urgent, run);
+    let result = at_pace(leisure, run);
     let seconds = metrics::histogram!("purser_checkpoint_stage_seconds", "stage" => name);
     seconds.record(begun.elapsed());
     result
 }
 
-/// Does something; unless it is urgent, on a thread that gives way: one that has given way once never
-/// gets its priority back.
+/// Does something, at leisure as long as there is any.
 fn at_pace<T: Send>(
-    is_urgent: bool,
+    leisure: Leisure,
     run: impl FnOnce() -> Result<T, StoreError> + Send,
 ) -> Result<T, StoreError> {
-    if is_urgent {
-        return run();
-    }
-    std::thread::scope(|scope| {
-        let patient = move || {
-            give_way();
-            run()
-        };
-        let spawned =
-            std::thread::Builder::new().name("keeper".to_owned()).spawn_scoped(scope, patient);
-        let thread = spawned.map_err(StoreError::io("start a thread for", "a checkpoint"))?;
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
-}
-
-/// Lets the threads go first that somebody waits for: checkpoints, long reads and the sweep have time. On
-/// Linux each thread has a niceness of its own.
-pub fn give_way() {
-    if let Err(error) = rustix::process::nice(10) {
-        tracing::debug!(%error, "a thread keeps its priority");
-    }
+    leisure.enjoy(run).map_err(StoreError::io("start a thread for", "a checkpoint"))?
 }

@@ -107,7 +107,8 @@ pub struct Loaders {
     pub urgent: Sender<Job>,
     /// Looks up the rest.
     pub patient: Sender<Job>,
-    /// Set when the process stops: what is still asked for is not looked up any more.
+    /// Set when the process stops: what is still asked for is not looked up any more, and the keeper
+    /// leaves to a start what that can do as well.
     pub stop: Arc<AtomicBool>,
 }
 

@@ -183,6 +183,8 @@ impl Shard {
             tokio::task::yield_now().await;
         }
         tokio::task::yield_now().await;
+        // Those who need another thread to go first, too: the system would let this one run on.
+        std::thread::yield_now();
         let busy = self.saving.spent.get().saturating_sub(spent);
         if let Some(pause) = pace.after_slice(begun.elapsed(), busy) {
             tokio::time::sleep(pause).await;

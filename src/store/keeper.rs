@@ -15,6 +15,7 @@ use super::archive::{Archive, Secret, Settings, View};
 use super::backup::{self, Source, Unfinished};
 use super::checkpoint::Checkpoint;
 use super::data_dir::DataDir;
+use super::overlay::Overlay;
 use super::redo::{self, RedoWriter};
 use super::state::{Row, State, Table};
 use super::writer::Tail;
@@ -47,7 +48,7 @@ impl Places {
 /// Makes checkpoints.
 pub struct Keeper {
     places: Places,
-    state: Arc<dyn State>,
+    state: Arc<Overlay>,
     journal: Arc<dyn JournalReader>,
     archive: Archive,
     checkpoint: Checkpoint,
@@ -56,8 +57,8 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Opens archive and state as the last checkpoint left them; one that was committed and not
-    /// applied is applied first. `random` becomes the secret of the index, if there is none yet.
+    /// Opens archive and state as the last checkpoint left them. One that was committed and not applied
+    /// counts, and is to be applied before another begins. `random` becomes the secret of the index, if there is none yet.
     pub fn open(
         places: Places,
         state: Arc<dyn State>,
@@ -65,9 +66,7 @@ impl Keeper {
         settings: Settings,
         random: [u8; 16],
     ) -> Result<Self, StoreError> {
-        if let Some(rows) = redo::apply(&places.redo, state.as_ref())? {
-            tracing::info!(rows, "the last checkpoint was finished");
-        }
+        let state = Arc::new(Overlay::of(&places.redo, state)?);
         let secret = secret(state.as_ref(), random)?;
         let checkpoint = Checkpoint::of(state.as_ref())?;
         let archive = Archive::open(&places.archive, secret, settings)?;
@@ -134,6 +133,16 @@ impl Keeper {
         Ok(self.archive.retire(now, keep_since, &mut note)? > 0)
     }
 
+    /// The state, with all that the last checkpoint has.
+    pub fn state(&self) -> Arc<dyn State> {
+        Arc::<Overlay>::clone(&self.state)
+    }
+
+    /// Whether the last checkpoint is to be applied first.
+    pub fn has_rest(&self) -> bool {
+        !self.state.is_settled()
+    }
+
     /// Begins a checkpoint.
     pub fn begin(&mut self) -> Result<(), StoreError> {
         self.redo = Some(RedoWriter::create(&self.places.redo)?);
@@ -187,9 +196,14 @@ impl Keeper {
         Ok(())
     }
 
-    /// Puts what was committed into the state.
-    pub fn apply(&mut self) -> Result<(), StoreError> {
-        redo::apply(&self.places.redo, self.state.as_ref()).map(drop)
+    /// Puts what was committed into the state, as long as `goes_on` says so; answers whether it is done.
+    /// Else it is to be applied by the keeper that opens the store next.
+    pub fn apply(&mut self, goes_on: &dyn Fn() -> bool) -> Result<bool, StoreError> {
+        let is_done = redo::apply(&self.places.redo, self.state.under(), goes_on)?;
+        if is_done {
+            self.state.settle();
+        }
+        Ok(is_done)
     }
 
     /// Begins a backup of all that the last checkpoint has, and of what the journal has since. What was

@@ -14,6 +14,8 @@ pub mod keeper;
 pub mod mark;
 pub mod memory;
 pub mod memory_state;
+pub mod overlay;
+pub mod pace;
 pub mod recovery;
 pub mod redo;
 pub mod sled;

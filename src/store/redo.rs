@@ -11,7 +11,7 @@
 //! trailer: a byte 255, number of rows (u64), CRC-32 of everything before it.
 
 use super::state::{Row, State, Table};
-use super::{StoreError, data_dir};
+use super::{StoreError, data_dir, pace};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -92,22 +92,46 @@ impl RedoWriter {
     }
 }
 
-/// Puts the rows of a redo file into the state, makes them safe there, and removes the file.
+/// Gives the rows of a redo file to `visit`; after an error, those that it has got must not be used.
 /// Answers how many they were; none when there is no file.
-pub fn apply(path: &Path, state: &dyn State) -> Result<Option<u64>, StoreError> {
+pub fn read(
+    path: &Path,
+    visit: &mut dyn FnMut(Row) -> Result<(), StoreError>,
+) -> Result<Option<u64>, StoreError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StoreError::io("open", path)(error)),
     };
+    Reader::new(path, &file).read_all(visit).map(Some)
+}
+
+/// Puts the rows of a redo file into the state, makes them safe there, and removes the file, as long as
+/// `goes_on` says so. Answers whether it is done: else the file stays, and all is to be done again.
+pub fn apply(
+    path: &Path,
+    state: &dyn State,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<bool, StoreError> {
     // Nothing is put before all is known to be sound.
-    let rows = Reader::new(path, &file).read_all(&mut |_| Ok(()))?;
-    let file = File::open(path).map_err(StoreError::io("open", path))?;
-    Reader::new(path, &file).read_all(&mut |row| state.put(&row))?;
+    let sound = read(path, &mut |_| {
+        pace::breathe();
+        Ok(())
+    })?;
+    if sound.is_none() {
+        return Ok(true);
+    }
+    read(path, &mut |row| {
+        pace::breathe();
+        if goes_on() { state.put(&row) } else { Ok(()) }
+    })?;
+    if !goes_on() {
+        return Ok(false);
+    }
     state.sync()?;
     std::fs::remove_file(path).map_err(StoreError::io("remove", path))?;
     data_dir::sync_dir(path.parent().unwrap_or(Path::new(".")))?;
-    Ok(Some(rows))
+    Ok(true)
 }
 
 /// A redo file that is read.
@@ -211,13 +235,33 @@ mod tests {
         let mut half = RedoWriter::create(&path).unwrap();
         half.add(&rows()[0]).unwrap();
         drop(half);
-        assert_eq!(apply(&path, &state).unwrap(), None);
+        assert!(apply(&path, &state, &|| true).unwrap());
+        assert_eq!(state.get(Table::Wallets, b"a").unwrap(), None);
         write(&path);
-        assert_eq!(apply(&path, &state).unwrap(), Some(3));
+        assert!(apply(&path, &state, &|| true).unwrap());
         assert_eq!(state.get(Table::Wallets, b"a").unwrap(), Some(vec![7; 9_000]));
         assert_eq!(state.get(Table::Timers, b"b").unwrap(), Some(Vec::new()));
         assert_eq!(state.get(Table::Pages, b"c").unwrap(), None);
-        assert_eq!(apply(&path, &state).unwrap(), None);
+        assert!(!path.exists());
+    }
+
+    /// A stop in the middle of a large checkpoint waited for seconds until all of it was applied.
+    #[test]
+    fn a_file_that_was_applied_in_part_is_applied_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("redo");
+        for rows in 0..=3_u32 {
+            write(&path);
+            let state = MemoryState::default();
+            let left = std::cell::Cell::new(rows);
+            let goes_on = || left.replace(left.get().saturating_sub(1)) > 0;
+            assert!(!apply(&path, &state, &goes_on).unwrap());
+            assert_eq!(state.get(Table::Wallets, b"a").unwrap().is_some(), rows > 0);
+            assert!(apply(&path, &state, &|| true).unwrap());
+            assert_eq!(state.get(Table::Wallets, b"a").unwrap(), Some(vec![7; 9_000]));
+            assert_eq!(state.get(Table::Timers, b"b").unwrap(), Some(Vec::new()));
+            assert!(!path.exists());
+        }
     }
 
     #[test]
@@ -232,7 +276,7 @@ mod tests {
             for bytes in [&flipped[..], &sound[..place]] {
                 std::fs::write(&path, bytes).unwrap();
                 let state = MemoryState::default();
-                let refused = apply(&path, &state).unwrap_err().to_string();
+                let refused = apply(&path, &state, &|| true).unwrap_err().to_string();
                 assert!(refused.contains("damaged"), "{refused}");
                 assert_eq!(state.get(Table::Wallets, b"a").unwrap(), None, "byte {place}");
             }

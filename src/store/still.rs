@@ -11,7 +11,7 @@ use super::recovery::{self, Loss, Start};
 use super::sled::{SledJournal, SledState};
 use super::state::State;
 use super::writer::Tail;
-use super::{Journal as _, StoreError, backup};
+use super::{Journal as _, StoreError, backup, redo};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -87,14 +87,17 @@ impl StillCopy {
         let mut journal = SledJournal::open(&self.dir)?;
         let state: Arc<dyn State> = Arc::new(SledState::open(&self.dir)?);
         let reader = journal.reader();
+        let places = Places::of(&self.dir);
+        redo::apply(&places.redo, state.as_ref(), &|| true)?;
         let keeper = Keeper::open(
-            Places::of(&self.dir),
-            Arc::clone(&state),
+            places,
+            state,
             Arc::clone(&reader),
             Settings::default(),
             // Only a store without a checkpoint has no secret, and its archive no index.
             [0; 16],
         )?;
+        let state = keeper.state();
         let start = Start {
             anchors: &keeper.checkpoint().tails,
             base: &|wallet| history::kept_seq(state.as_ref(), wallet),

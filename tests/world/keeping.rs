@@ -89,13 +89,12 @@ impl Store {
     }
 
     pub(super) fn kept_seq(&self, wallet: &WalletId) -> Result<u64, StoreError> {
-        history::kept_seq(self.state.as_ref(), wallet)
+        history::kept_seq(&*self.keeper.state(), wallet)
     }
 
     pub(super) fn recovered(&mut self, disk: &MemoryJournal, tail: TailRecords) {
-        let state: Arc<dyn State> = Arc::<MemoryState>::clone(&self.state);
         let (archive, secret) = (self.keeper.view(), self.keeper.secret());
-        self.history = History::new(state, disk.reader(), archive, tail, secret);
+        self.history = History::new(self.keeper.state(), disk.reader(), archive, tail, secret);
     }
 
     pub(super) fn take_up(&self, wallet: &WalletId) -> Option<TakenUp> {
@@ -131,7 +130,13 @@ impl World {
     /// The next step of the checkpoint that goes on, or the first of another one.
     pub(super) fn go_on_with_checkpoint(&mut self) {
         let Some(mut progress) = self.store.progress.take() else {
-            if self.roll(4) == 0 {
+            if self.roll(4) != 0 {
+                return;
+            }
+            if self.store.keeper.has_rest() {
+                self.store.keeper.apply(&|| true).expect("memory");
+                self.seen.finished_checkpoints += 1;
+            } else {
                 let (era, step) = (self.store.era, Step::Begin);
                 let progress = Progress { era, step, ends: Vec::new(), afters: Vec::new() };
                 self.store.progress = Some(progress);
@@ -192,7 +197,7 @@ impl World {
                 }
             }
             Step::Apply => {
-                store.keeper.apply().expect("memory");
+                store.keeper.apply(&|| true).expect("memory");
                 progress.step = Step::Show;
             }
             Step::Show => {

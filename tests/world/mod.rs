@@ -73,6 +73,7 @@ pub(crate) struct Seen {
     pub(crate) retries_counted_before: u64,
     pub(crate) checkpoints: u64,
     pub(crate) crashed_checkpoints: u64,
+    pub(crate) finished_checkpoints: u64,
     pub(crate) recalled: u64,
     pub(crate) passivated: u64,
 }
@@ -89,6 +90,7 @@ impl Seen {
         self.retries_counted_before += other.retries_counted_before;
         self.checkpoints += other.checkpoints;
         self.crashed_checkpoints += other.crashed_checkpoints;
+        self.finished_checkpoints += other.finished_checkpoints;
         self.recalled += other.recalled;
         self.passivated += other.passivated;
     }
@@ -97,8 +99,9 @@ impl Seen {
     pub(crate) fn is_worth_it(self) -> bool {
         let counts = [self.crashes, self.lost, self.survived_unanswered, self.cut_tails];
         let faults = [self.failed_syncs, self.short_writes, self.retries_counted_before];
-        let kept = [self.checkpoints, self.crashed_checkpoints, self.recalled, self.passivated];
-        let counts = counts.iter().chain(&faults).chain(&kept).chain([&self.acknowledged]);
+        let kept = [self.checkpoints, self.recalled, self.passivated];
+        let crashed = [self.crashed_checkpoints, self.finished_checkpoints, self.acknowledged];
+        let counts = counts.iter().chain(&faults).chain(&kept).chain(&crashed);
         counts.into_iter().all(|&count| count > 0)
     }
 }

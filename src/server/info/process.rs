@@ -28,17 +28,28 @@ impl Process {
     pub(in crate::server) fn now() -> Self {
         let page = u64::try_from(page_size()).unwrap_or(4_096);
         let (user_seconds, system_seconds) = processor_seconds().unwrap_or_default();
-        let files = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
         Self {
             resident_bytes: number(&read("/proc/self/statm"), 1).saturating_mul(page),
             resident_peak_bytes: kilobytes("/proc/self/status", "VmHWM:"),
             machine_bytes: kilobytes("/proc/meminfo", "MemTotal:"),
-            open_files: u64::try_from(files).unwrap_or(0),
+            open_files: open_files(),
             open_files_max: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
             user_seconds,
             system_seconds,
         }
     }
+}
+
+/// How many files this process has open. Linux says so since 6.2; to count thousands of names takes a
+/// millisecond.
+fn open_files() -> u64 {
+    const NAMES: &str = "/proc/self/fd";
+    let said = std::fs::metadata(NAMES).map_or(0, |data| data.len());
+    if said > 0 {
+        return said;
+    }
+    let counted = std::fs::read_dir(NAMES).map_or(0, Iterator::count);
+    u64::try_from(counted).unwrap_or(0)
 }
 
 fn read(path: &str) -> String {

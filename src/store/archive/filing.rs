@@ -1,7 +1,7 @@
 //! What records are filed under: their own operation, the hold that they concern, the operation that
 //! they refer to; and of each wallet the last record.
 
-use super::super::StoreError;
+use super::super::{StoreError, pace};
 use super::filter::Filter;
 use super::folder::{FileKind, Folder};
 use super::follow::Follower;
@@ -17,13 +17,17 @@ use hashbrown::HashMap;
 /// than there is memory for.
 const RECORDS_MAX: u64 = if cfg!(test) { 50 } else { 2_000_000 };
 
+/// So many parts the entries are kept in.
+const PARTS: u64 = 256;
+
 /// The entries of a segment in the making.
 #[derive(Debug)]
 pub(super) struct Filing {
     secret: Secret,
     /// Which share of all keys is filed, and of how many.
     share: (u64, u64),
-    entries: Vec<Entry>,
+    /// By the parts of their keys' range: to sort all at once would keep a core for long.
+    entries: Vec<Vec<Entry>>,
     /// Of each wallet the number and the place of its last record.
     lasts: HashMap<OpKey, (u64, Position)>,
 }
@@ -31,7 +35,7 @@ pub(super) struct Filing {
 impl Filing {
     /// Without entries.
     pub(super) fn new(secret: Secret) -> Self {
-        Self { secret, share: (0, 1), entries: Vec::new(), lasts: HashMap::new() }
+        Self { secret, share: (0, 1), entries: parts(), lasts: HashMap::new() }
     }
 
     /// Whether a key is in the share that is filed.
@@ -49,7 +53,9 @@ impl Filing {
                 && !ops.iter().take(before).any(|earlier| *earlier == op)
             {
                 let key = OpKey::of(self.secret, wallet, id);
-                self.entries.extend(self.has(key).then_some((key, position)));
+                if self.has(key) {
+                    add(&mut self.entries, (key, position));
+                }
             }
         }
         let key = OpKey::of_wallet(self.secret, wallet);
@@ -62,11 +68,16 @@ impl Filing {
 
     /// Adds what was filed to an index, and begins with the next share of keys.
     fn add_to(&mut self, index: &mut IndexWriter) -> Result<(), StoreError> {
-        let lasts = self.lasts.drain();
-        self.entries.extend(lasts.map(|(key, (_, position))| (key, position)));
-        self.entries.sort_unstable();
+        for (key, (_, position)) in self.lasts.drain() {
+            pace::breathe();
+            add(&mut self.entries, (key, position));
+        }
         self.share.0 = self.share.0.saturating_add(1);
-        self.entries.drain(..).try_for_each(|entry| index.add(entry))
+        self.entries.iter_mut().try_for_each(|part| {
+            pace::breathe();
+            part.sort_unstable();
+            part.drain(..).try_for_each(|entry| index.add(entry))
+        })
     }
 
     /// Writes the index of a segment.
@@ -89,6 +100,17 @@ impl Filing {
             let filed = whole.each(&mut |position, record| self.file(position, record));
             filed.map_err(|broken| segment.damaged(&broken))
         })
+    }
+}
+
+fn parts() -> Vec<Vec<Entry>> {
+    (0..PARTS).map(|_| Vec::new()).collect()
+}
+
+fn add(entries: &mut [Vec<Entry>], entry: Entry) {
+    let part = usize::try_from(entry.0.scaled(PARTS)).ok();
+    if let Some(part) = part.and_then(|part| entries.get_mut(part)) {
+        part.push(entry);
     }
 }
 

@@ -24,7 +24,7 @@
 //! An index says nothing that its segment does not, so one that is lost or damaged is made again.
 //! In memory there is the filter only; the pages are read when somebody asks.
 
-use super::super::StoreError;
+use super::super::{StoreError, pace};
 use super::bytes::{narrow, next_u32, next_u64, wide};
 use super::filter::{self, Filter};
 use super::folder::{Appends, FileKind, Folder};
@@ -242,6 +242,7 @@ impl IndexWriter {
     /// Adds an entry; they come in order.
     pub(super) fn add(&mut self, entry: Entry) -> Result<(), StoreError> {
         if self.page.len() >= ENTRIES_MAX {
+            pace::breathe();
             self.close_page()?;
         }
         let is_new = !entry.0.is_of_wallet() && self.last != Some(entry.0);
@@ -300,6 +301,7 @@ impl IndexWriter {
     fn filter(&self) -> Result<Filter, StoreError> {
         let mut filter = Filter::for_ops(self.ops);
         for number in 0..self.pages {
+            pace::breathe();
             let page = read_page(&self.file, number).map_err(StoreError::io("read", &self.path))?;
             let damaged = || StoreError::index(&self.path, format!("page {number} is damaged"));
             let entries = page.ok_or_else(damaged)?;

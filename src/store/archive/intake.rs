@@ -1,7 +1,7 @@
 //! Taking values of the journal into a new segment.
 
-use super::super::StoreError;
 use super::super::writer::Tail;
+use super::super::{StoreError, pace};
 use super::filing::Filing;
 use super::filter::Filter;
 use super::folder::{Appends, Folder};
@@ -44,6 +44,7 @@ impl<'a> Intake<'a> {
 
     /// Takes a value, unless the archive has it.
     pub(super) fn take(&mut self, position: Position, bytes: &[u8]) -> Result<(), StoreError> {
+        pace::breathe();
         let value = value::decode(bytes);
         let value = value.map_err(|error| damaged(Broken::new(position, error.to_string())))?;
         if value.first != position {

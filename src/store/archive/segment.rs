@@ -10,7 +10,7 @@
 //! A segment is written once, whole, and never changed. Its CRC-32 of the footer covers those of
 //! the blocks, so it stands for the segment in its index.
 
-use super::super::StoreError;
+use super::super::{StoreError, pace};
 use super::bytes::{narrow, next_u32, next_u64, wide};
 use super::folder::{Appends, FileKind, Folder};
 use super::follow::{Broken, Values, positions};
@@ -195,6 +195,7 @@ impl SegmentWriter {
 
     /// Adds a block of another segment as it is.
     pub(super) fn copy(&mut self, from: &Segment, block: &BlockRow) -> Result<(), StoreError> {
+        pace::breathe();
         let bytes = from.stored(block)?;
         self.footer.blocks.push(BlockRow { offset: self.offset, ..*block });
         self.footer.values = self.footer.values.saturating_add(u64::from(block.values));

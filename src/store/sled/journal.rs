@@ -4,6 +4,7 @@ use super::Database;
 use crate::codec::record::Position;
 use crate::store::data_dir::DataDir;
 use crate::store::mark::MarkFile;
+use crate::store::pace;
 use crate::store::{Journal, JournalReader, Mark, StoreError, Visit};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -120,6 +121,7 @@ impl Values {
         keys: impl Iterator<Item = ::sled::Result<::sled::IVec>>,
     ) -> Result<(), StoreError> {
         for key in keys {
+            pace::breathe();
             let removed = key.and_then(|key| self.tree.remove(key));
             removed.map_err(|error| super::failed(&self.path, "be cut", &error))?;
         }

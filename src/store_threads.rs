@@ -56,13 +56,13 @@ struct Recovery {
     history: Arc<History>,
     tails: Vec<Tail>,
     /// Wallets with records since the checkpoint, by shard.
-    changed: Vec<Changed>,
+    changed: Vec<Unsaved>,
     wallets: u64,
 }
 
 /// Wallets of a shard with records since the checkpoint, in the order that the state has.
 #[derive(Default)]
-struct Changed {
+struct Unsaved {
     all: Vec<WalletId>,
     /// Those that the checkpoint does not have, with their order.
     fresh: Vec<(u64, WalletId)>,
@@ -206,8 +206,8 @@ impl StoreThreads {
     }
 
     /// The wallets of each shard with records since the checkpoint.
-    fn changed(&self, tail: &TailRecords) -> Vec<Changed> {
-        let mut changed: Vec<_> = self.signals.iter().map(|_| Changed::default()).collect();
+    fn changed(&self, tail: &TailRecords) -> Vec<Unsaved> {
+        let mut changed: Vec<_> = self.signals.iter().map(|_| Unsaved::default()).collect();
         let ordered = |(wallet, first)| (state::order(wallet), wallet, first);
         let mut wallets: Vec<_> = tail.wallets().map(ordered).collect();
         wallets.sort_unstable();

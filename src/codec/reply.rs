@@ -14,10 +14,10 @@ pub use error_code::ErrorCode;
 use super::request::{kind_word, overage_word};
 use super::resp::Writer;
 use crate::domain::amount::Amount;
-use crate::domain::id::{Tags, Unit, Variant};
+use crate::domain::id::{Tags, Variant};
 use crate::domain::outcome::{
-    BalanceView, Balances, Decline, DeclineReason, GrantView, HoldState, HoldView, OpAnswer,
-    OpView, OutOfRange, Outcome, Receipt, ReceiptStatus, Refusal, TooMany, WalletStatus,
+    BalanceView, Balances, Decline, DeclineReason, GrantView, HoldState, HoldView, NoPrice,
+    OpAnswer, OpView, OutOfRange, Outcome, Receipt, ReceiptStatus, Refusal, TooMany, WalletStatus,
     WalletView,
 };
 use crate::domain::rating::PriceVersion;
@@ -138,14 +138,17 @@ fn write_detailed(refusal: &Refusal, writer: &mut Writer<'_>) {
             ErrorCode::TooMany,
             format!("max={max} the wallet has too many grants; spend or revoke some"),
         ),
-        Refusal::NoPrice(unknown) => {
-            let (model, unit) = (&unknown.model, unknown.unit.as_ref().map_or("", Unit::as_str));
-            let text = match unknown.unit {
-                _ if unknown.is_unreadable => {
-                    "the version of the prices that it was rated by cannot be read; see the server's log"
+        Refusal::NoPrice(unpriced) => {
+            let (model, why) = &**unpriced;
+            let (unit, text) = match why {
+                NoPrice::Model => ("", "no rate card for this model and variant; see PRICES.LIST"),
+                NoPrice::Unit(unit) => {
+                    (unit.as_str(), "its rate card has no price for this unit; see PRICES.GET")
                 }
-                None => "no rate card for this model and variant; see PRICES.LIST",
-                Some(_) => "its rate card has no price for this unit; see PRICES.GET",
+                NoPrice::Unreadable => (
+                    "",
+                    "the version of the prices that it was rated by cannot be read; see the server's log",
+                ),
             };
             (ErrorCode::NoPrice, format!("model={model} unit={unit} {text}"))
         }

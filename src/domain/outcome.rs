@@ -233,8 +233,8 @@ pub enum Refusal {
     UsedTooLate,
     /// A capture of usage must name its model: its hold was not rated.
     ModelMissing,
-    /// The price book has no price for this.
-    NoPrice(Box<Unknown>),
+    /// Usage of a model, with or without its variant, has no price.
+    NoPrice(Box<(Model, NoPrice)>),
     /// The model is priced in another currency than the wallet's: this one.
     Currency(Box<Currency>),
     /// A bounded queue is full; nothing happened.
@@ -246,20 +246,18 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// No price for a model, or for one of its units.
-    pub fn no_price(model: Model, unit: Option<Unit>) -> Self {
-        Self::NoPrice(Box::new(Unknown { model, unit, is_unreadable: false }))
+    /// Usage of a model has no price.
+    pub fn no_price(model: Model, why: NoPrice) -> Self {
+        Self::NoPrice(Box::new((model, why)))
     }
 
     /// Why usage cannot be priced.
     pub fn unpriced(unpriced: Unpriced, used: Used<'_>) -> Self {
-        let model = used.model.clone();
+        let no_price = |why| Self::no_price(used.model.clone(), why);
         match unpriced {
-            Unpriced::NoModel | Unpriced::NoVersion => Self::no_price(model, None),
-            Unpriced::Unreadable => {
-                Self::NoPrice(Box::new(Unknown { model, unit: None, is_unreadable: true }))
-            }
-            Unpriced::NoUnit(unit) => Self::no_price(model, Some(unit)),
+            Unpriced::NoModel | Unpriced::NoVersion => no_price(NoPrice::Model),
+            Unpriced::Unreadable => no_price(NoPrice::Unreadable),
+            Unpriced::NoUnit(unit) => no_price(NoPrice::Unit(unit)),
             Unpriced::Currency(currency) => Self::Currency(Box::new(currency)),
             Unpriced::TooLarge => Self::Range(OutOfRange::Price),
         }
@@ -268,13 +266,13 @@ impl Refusal {
 
 /// What the price book does not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unknown {
-    /// The model, with or without its variant.
-    pub model: Model,
-    /// The unit; the model itself when absent.
-    pub unit: Option<Unit>,
-    /// It is there, but the version of the prices that is needed cannot be read.
-    pub is_unreadable: bool,
+pub enum NoPrice {
+    /// The model.
+    Model,
+    /// This unit of the model.
+    Unit(Unit),
+    /// It may be there, but the version of the prices that is needed cannot be read.
+    Unreadable,
 }
 
 /// Which value was out of range.

@@ -25,8 +25,8 @@ pub(super) fn explain(
             let buyer = Buyer { wallet, plan, currency: Some(currency) };
             match prices.explain(tag.version, tag.used(), buyer, &**tag) {
                 Ok(explained) => Some(((**tag).clone(), explained)),
-                Err(_) => {
-                    return Outcome::Refused(Refusal::no_price(tag.model.clone(), None));
+                Err(unpriced) => {
+                    return Outcome::Refused(Refusal::unpriced(unpriced, tag.used()));
                 }
             }
         }

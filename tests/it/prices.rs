@@ -266,6 +266,32 @@ fn a_version_with_a_markup_of_zero_is_read_back() {
     }
 }
 
+/// `EXPLAIN` said that there is no rate card where the version that it needs could not be read.
+#[test]
+fn explain_says_when_a_version_of_the_prices_cannot_be_read() {
+    let folder = folder();
+    let files = prices(&folder, &flat(1_000));
+    let server = serve(&folder, &files);
+    let mut client = server.client();
+    open(&mut client, "w");
+    client.map("CHARGE w RATED MODEL m QTY tokens 10 ID c");
+    server.kill();
+    for kept in std::fs::read_dir(data(&folder).join("prices")).unwrap() {
+        let path = kept.unwrap().path();
+        if path.extension().is_some_and(|end| end == "json") {
+            std::fs::write(path, "{}").unwrap();
+        }
+    }
+    write(&files, &flat(2_000));
+    let server = serve(&folder, &files);
+    let mut client = server.client();
+    let refused = client.error("EXPLAIN w c");
+    assert!(refused.starts_with("NOPRICE model=m unit= "), "{refused}");
+    assert!(refused.contains("cannot be read"), "{refused}");
+    let charged = client.map("CHARGE w RATED MODEL m QTY tokens 10 ID d");
+    assert_eq!(charged["amount"], "20", "what is in force is not concerned");
+}
+
 /// What was sold below its cost had a margin of zero: sums of margins said more than was earned.
 #[test]
 fn a_price_below_the_cost_has_a_negative_margin() {

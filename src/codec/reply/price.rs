@@ -3,7 +3,7 @@
 use super::{ErrorCode, Field, Fields, write_refusal};
 use crate::codec::resp::Writer;
 use crate::domain::id::{OpId, Unit, Variant};
-use crate::domain::outcome::{Explanation, PriceView, Refusal};
+use crate::domain::outcome::{Explanation, NoPrice, PriceView, Refusal};
 use crate::domain::price_tag::PriceTag;
 use crate::domain::rating::{BookAnswer, PriceLine, PriceVersion, Shown};
 use crate::domain::usage::Quantity;
@@ -34,7 +34,7 @@ pub(super) fn write_answer(answer: &BookAnswer, writer: &mut Writer<'_>) {
         }
         BookAnswer::Reloaded(version) => writer.text(&version.to_string()),
         BookAnswer::NoModel(model) => {
-            write_refusal(&Refusal::no_price(model.clone(), None), writer);
+            write_refusal(&Refusal::no_price(model.clone(), NoPrice::Model), writer);
         }
         BookAnswer::Failed(reason) => {
             let text = format!("the price book is as it was: {reason}");

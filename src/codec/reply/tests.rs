@@ -5,7 +5,7 @@
 use super::*;
 use crate::codec::resp::Proto;
 use crate::domain::command::{GrantKind, Overage, Terms};
-use crate::domain::id::{Currency, Model, OpId, Plan, TagKey, TagValue, Zone};
+use crate::domain::id::{Currency, Model, OpId, Plan, TagKey, TagValue, Unit, Zone};
 use crate::domain::rating::PriceVersion;
 
 fn written(outcome: &Outcome, proto: Proto) -> String {
@@ -232,9 +232,9 @@ fn refusals_are_a_code_details_and_a_sentence() {
         (Refusal::Range(OutOfRange::UsedInTheFuture), "-RANGE AT is in the future"),
         (Refusal::Range(OutOfRange::Price), "-RANGE the price"),
         (Refusal::ModelMissing, "-ERR the hold was not rated and names no model"),
-        (Refusal::no_price(model(), None), "-NOPRICE model=gpt-5 unit= no rate card"),
+        (Refusal::no_price(model(), NoPrice::Model), "-NOPRICE model=gpt-5 unit= no rate card"),
         (
-            Refusal::no_price(model(), Unit::new(b"images").ok()),
+            Refusal::no_price(model(), NoPrice::Unit(Unit::new(b"images").unwrap())),
             "-NOPRICE model=gpt-5 unit=images its rate card",
         ),
         (

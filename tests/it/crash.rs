@@ -6,7 +6,6 @@
 
 use super::support::{Client, PATIENCE, Server, data, folder, map_of, spawn};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -75,8 +74,7 @@ impl Story {
     }
 
     /// Asks, `DEPTH` requests ahead of the answers, until the server is gone.
-    fn run(&mut self, address: SocketAddr) {
-        let mut client = Client::connect(address);
+    fn run(&mut self, mut client: Client) {
         let mut sent = self.asked.len();
         let mut answered = sent;
         loop {
@@ -171,10 +169,11 @@ fn live_and_die(settings: &str, lives: &Range<Duration>, rounds: u64, random: &m
             kill_while_it_starts(&data(&folder), &config, Duration::from_millis(random.below(150)));
         }
         let server = start();
-        let address = server.resp;
         std::thread::scope(|scope| {
             for story in &mut stories {
-                scope.spawn(|| story.run(address));
+                // Here, so that nobody comes after the end: on a busy machine some threads began so late.
+                let client = server.client();
+                scope.spawn(|| story.run(client));
             }
             let more =
                 u64::try_from(lives.end.checked_sub(lives.start).unwrap().as_millis()).unwrap();

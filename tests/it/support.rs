@@ -84,8 +84,11 @@ impl Server {
         Client::connect(self.resp)
     }
 
-    /// Ends the process without any warning.
+    /// Ends the process without any warning. It must not have ended by itself.
     pub(crate) fn kill(mut self) {
+        if let Some(status) = self.process.try_wait().unwrap() {
+            panic!("the server ended by itself: {status}\n{}", self.log());
+        }
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }

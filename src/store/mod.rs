@@ -138,7 +138,7 @@ pub enum StoreError {
         reason: &'static str,
     },
     /// The database under the journal refused or gave up.
-    #[error("the journal's database at {path} cannot {action}: {reason}")]
+    #[error("the database at {path} cannot {action}: {reason}")]
     Database {
         /// Where it lies.
         path: PathBuf,

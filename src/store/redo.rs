@@ -3,8 +3,8 @@
 //! A checkpoint changes very many rows, and a crash in the middle must not leave half of them: a
 //! wallet's core of today does not fit its pages of yesterday. So the rows are written to a file
 //! first, which becomes valid at once, when it is whole and synced and gets its name. Then they are
-//! put into the state. A start that finds the file puts all of them again, which changes nothing
-//! where they are there already.
+//! put into the state. A start that finds the file looks them up in it ([`super::overlay`]) until all of
+//! them are put again, which changes nothing where they are there already.
 //!
 //! Layout, little-endian: magic (16 bytes), rows, trailer. A row: table (u8, see [`Table::ALL`]),
 //! whether it has a value (u8), length of the key (u16), length of the value (u32), key, value. The

@@ -10,8 +10,8 @@
 //! A wallet's *place* is the XXH3 of its id (big-endian), then the id: wallets lie evenly, and a walk
 //! over all of them has an order.
 //!
-//! The state changes only by checkpoints, whole ones (see [`super::redo`]): it always is what it was
-//! at one of them.
+//! The state changes only by checkpoints, whole ones (see [`super::redo`]): with the rows of a redo file over
+//! it, it always is what it was at one of them.
 
 use super::StoreError;
 use crate::domain::hold::HoldPage;

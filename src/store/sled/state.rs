@@ -14,6 +14,8 @@ const PART_MAX: usize = VALUE_MAX - 8;
 /// An item with its value behind this byte, or with the number of its value's parts (u32).
 const WHOLE: u8 = 0;
 const PARTED: u8 = 1;
+/// A part is missing when it was not there at so many looks, and its item the same each time.
+const LOOKS: u32 = 3;
 
 /// The state of a data directory.
 pub struct SledState {
@@ -62,18 +64,51 @@ impl SledState {
         self.database.failed("be read", &"a part of a value is missing; restore it from a backup")
     }
 
-    /// The value of an item.
-    fn whole(&self, table: Table, key: &[u8], item: &[u8]) -> Result<Vec<u8>, StoreError> {
+    /// The value of an item that was found under a key; none when the row has gone meanwhile.
+    ///
+    /// The keeper may replace the row at this moment: its parts go once another item stands in its place,
+    /// so a part that is missing is damage only where the item is still the same.
+    fn whole(
+        &self,
+        table: Table,
+        key: &[u8],
+        item: ::sled::IVec,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut item = item;
+        let mut seen = 0;
+        loop {
+            if let Some(value) = self.value_of(table, key, &item)? {
+                return Ok(Some(value));
+            }
+            let now = self.read(|| self.tree(table).get(key))?;
+            let Some(now) = now else { return Ok(None) };
+            // Another item and this one again may have stood there between the two looks.
+            seen = if now == item { seen + 1 } else { 0 };
+            if seen == LOOKS {
+                return Err(self.damaged());
+            }
+            item = now;
+        }
+    }
+
+    /// The value of an item; none when a part of it is missing.
+    fn value_of(
+        &self,
+        table: Table,
+        key: &[u8],
+        item: &[u8],
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         match item.split_first() {
-            Some((&WHOLE, value)) => Ok(value.to_vec()),
+            Some((&WHOLE, value)) => Ok(Some(value.to_vec())),
             Some((&PARTED, count)) => {
                 let count = count.try_into().map(u32::from_le_bytes).map_err(|_| self.damaged())?;
                 let mut value = Vec::new();
                 for part in 0..count {
                     let part = self.read(|| self.parts.get(part_key(table, key, part)))?;
-                    value.extend_from_slice(&part.ok_or_else(|| self.damaged())?);
+                    let Some(part) = part else { return Ok(None) };
+                    value.extend_from_slice(&part);
                 }
-                Ok(value)
+                Ok(Some(value))
             }
             _ => Err(self.damaged()),
         }
@@ -107,13 +142,14 @@ fn part_key(table: Table, key: &[u8], part: u32) -> Vec<u8> {
 impl State for SledState {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let item = self.read(|| self.tree(table).get(key))?;
-        item.map(|item| self.whole(table, key, &item)).transpose()
+        item.map_or(Ok(None), |item| self.whole(table, key, item))
     }
 
     fn range(&self, table: Table, from: &[u8], visit: &mut VisitRow<'_>) -> Result<(), StoreError> {
         let mut items = self.tree(table).range(from..);
         while let Some((key, item)) = self.read(|| items.next().transpose())? {
-            if !visit(&key, &self.whole(table, &key, &item)?)? {
+            let Some(value) = self.whole(table, &key, item)? else { continue };
+            if !visit(&key, &value)? {
                 break;
             }
         }
@@ -188,5 +224,50 @@ mod tests {
         };
         state.range(Table::Timers, b"b", &mut visit).unwrap();
         assert_eq!(seen, b"bc");
+    }
+
+    /// A walk over all wallets ended the server while a checkpoint was applied: rows became smaller between
+    /// the looks for an item and for its parts, and the parts that were gone were taken for damage.
+    #[test]
+    fn rows_can_be_read_while_they_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::take(folder.path()).unwrap();
+        let state = SledState::open(&dir).unwrap();
+        let sizes = [5 * PART_MAX, 10, 3 * PART_MAX, 2 * PART_MAX];
+        let keys = [b"a", b"b", b"c"];
+        let put = |round: usize| {
+            for (index, key) in keys.iter().enumerate() {
+                let value = vec![7; sizes[(round + index) % sizes.len()]];
+                state.put(&Row::put(Table::Wallets, key.to_vec(), value)).unwrap();
+            }
+            state.put(&Row::delete(Table::Wallets, b"b".to_vec())).unwrap();
+        };
+        put(0);
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                (0..3_000).for_each(put);
+                is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            });
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                let mut visit = |_: &[u8], value: &[u8]| {
+                    assert!(value.iter().all(|byte| *byte == 7));
+                    Ok(true)
+                };
+                state.range(Table::Wallets, b"", &mut visit).unwrap();
+                state.get(Table::Wallets, b"b").unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn a_part_that_is_missing_is_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::take(folder.path()).unwrap();
+        let state = SledState::open(&dir).unwrap();
+        state.put(&Row::put(Table::Wallets, b"a".to_vec(), vec![7; 3 * PART_MAX])).unwrap();
+        state.parts.remove(part_key(Table::Wallets, b"a", 1)).unwrap();
+        let refused = state.get(Table::Wallets, b"a").unwrap_err().to_string();
+        assert!(refused.contains("a part of a value is missing"), "{refused}");
     }
 }

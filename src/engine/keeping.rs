@@ -173,17 +173,25 @@ impl Keeping {
         if !self.keeper.has_rest() {
             return Ok(Next::GoOn);
         }
-        let next = self.apply(self.leisure(0))?;
+        self.figures.checkpoint_running.set(1);
+        let next = self.apply(0)?;
+        self.figures.checkpoint_running.set(0);
         if next == Next::GoOn {
             tracing::info!("the last checkpoint is finished");
         }
         Ok(next)
     }
 
-    /// Puts what was committed into the state, unless the process stops.
-    fn apply(&mut self, leisure: Leisure) -> Result<Next, StoreError> {
-        let goes_on = || !self.stop.load(Ordering::Relaxed);
-        let is_done = stage("apply", leisure, || self.keeper.apply(&goes_on))?;
+    /// Puts what was committed into the state, unless the process stops; when the checkpoint began, so many
+    /// bytes were written.
+    fn apply(&mut self, written: u64) -> Result<Next, StoreError> {
+        let leisure = self.leisure(written);
+        let Self { keeper, figures, stop, written: now, .. } = self;
+        let goes_on = || {
+            figures.journal_grown.set(now.load(Ordering::Relaxed).saturating_sub(written));
+            !stop.load(Ordering::Relaxed)
+        };
+        let is_done = stage("apply", leisure, || keeper.apply(&goes_on))?;
         Ok(if is_done { Next::GoOn } else { Next::Stop })
     }
 
@@ -245,7 +253,7 @@ impl Keeping {
         let (ends, now) = (self.ends(&progress), self.clock.now());
         let leisure = self.leisure(written);
         stage("commit", leisure.clone(), || self.keeper.commit(&ends, progress.wallets, now))?;
-        if self.apply(leisure.clone())? == Next::Stop {
+        if self.apply(written)? == Next::Stop {
             return Ok(Next::Stop);
         }
         for shard in &self.shards {

@@ -24,14 +24,15 @@ pub struct Overlay {
 struct Rows {
     /// Keys and values.
     bytes: Vec<u8>,
-    /// In the order of tables and keys.
-    places: Vec<Place>,
+    /// Of each table, in the order of keys.
+    places: [Vec<Place>; Table::ALL.len()],
 }
 
 /// Where a row lies: its key and behind it its value, if it has one.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    table: Table,
+    /// What the key begins with: almost always enough to compare two of them.
+    prefix: u64,
     start: usize,
     key: usize,
     value: Option<usize>,
@@ -41,8 +42,9 @@ impl Overlay {
     /// The rows of a redo file over a state; none when there is no file. It must be sound as a whole.
     pub fn of(redo: &Path, under: Arc<dyn State>) -> Result<Self, StoreError> {
         let mut rows = Rows::default();
-        if redo.metadata().is_ok_and(|data| data.len() > BYTES_MAX) {
-            redo::apply(redo, under.as_ref(), &|| true)?;
+        match redo.metadata().map_or(0, |data| data.len()) {
+            BYTES_MAX.. => drop(redo::apply(redo, under.as_ref(), &|| true)?),
+            length => rows.bytes.reserve_exact(usize::try_from(length).unwrap_or_default()),
         }
         redo::read(redo, &mut |row| {
             rows.add(&row);
@@ -54,7 +56,7 @@ impl Overlay {
 
     /// Whether all is in the state below.
     pub fn is_settled(&self) -> bool {
-        self.rows().places.is_empty()
+        self.rows().is_empty()
     }
 
     /// All rows are safe in the state below.
@@ -79,25 +81,34 @@ impl Rows {
         self.bytes.extend_from_slice(&row.key);
         self.bytes.extend_from_slice(value.unwrap_or_default());
         let (key, value) = (row.key.len(), value.map(<[u8]>::len));
-        self.places.push(Place { table: row.table, start, key, value });
+        let place = Place { prefix: prefix(&row.key), start, key, value };
+        if let Some(places) = self.places.get_mut(index(row.table)) {
+            places.push(place);
+        }
     }
 
     /// Brings the rows into order. Of several of a key the last one counts.
     fn sort(&mut self) {
-        let mut places = std::mem::take(&mut self.places);
-        places.sort_by(|one, other| self.name(one).cmp(&self.name(other)));
-        places.reverse();
-        places.dedup_by(|one, later| self.name(one) == self.name(later));
-        places.reverse();
-        self.places = places;
+        let mut tables = std::mem::take(&mut self.places);
+        for places in &mut tables {
+            places.sort_by(|one, other| self.name(one).cmp(&self.name(other)));
+            places.reverse();
+            places.dedup_by(|one, later| self.name(one) == self.name(later));
+            places.reverse();
+        }
+        self.places = tables;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.places.iter().all(Vec::is_empty)
     }
 
     fn slice(&self, start: usize, length: usize) -> &[u8] {
         self.bytes.get(start..start.saturating_add(length)).unwrap_or_default()
     }
 
-    fn name(&self, place: &Place) -> (Table, &[u8]) {
-        (place.table, self.slice(place.start, place.key))
+    fn name(&self, place: &Place) -> (u64, &[u8]) {
+        (place.prefix, self.slice(place.start, place.key))
     }
 
     fn value(&self, place: &Place) -> Option<&[u8]> {
@@ -106,11 +117,24 @@ impl Rows {
 
     /// The rows of a table from a key on, each with its value if it is to have one.
     fn from(&self, table: Table, key: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        let first = self.places.partition_point(|place| self.name(place) < (table, key));
-        let rest = self.places.get(first..).unwrap_or_default().iter();
-        let of_table = rest.take_while(move |place| place.table == table);
-        of_table.map(|place| (self.name(place).1, self.value(place)))
+        let places = self.places.get(index(table)).map_or(&[][..], Vec::as_slice);
+        let first = places.partition_point(|place| self.name(place) < (prefix(key), key));
+        let rest = places.get(first..).unwrap_or_default().iter();
+        rest.map(|place| (self.name(place).1, self.value(place)))
     }
+}
+
+fn index(table: Table) -> usize {
+    Table::ALL.iter().position(|one| *one == table).unwrap_or_default()
+}
+
+/// The first eight bytes of a key, with zeros behind a shorter one: in the order of keys where they differ.
+fn prefix(key: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    for (byte, of_key) in bytes.iter_mut().zip(key) {
+        *byte = *of_key;
+    }
+    u64::from_be_bytes(bytes)
 }
 
 impl State for Overlay {
@@ -163,12 +187,18 @@ mod tests {
     use crate::store::redo::RedoWriter;
     use proptest::prelude::*;
 
+    /// A key of few, some of them longer than a prefix.
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        let begin = prop_oneof![Just(0_usize), Just(7)];
+        (begin, proptest::collection::vec(0..3_u8, 0..3))
+            .prop_map(|(begin, rest)| [vec![1; begin], rest].concat())
+    }
+
     /// Any row of a few keys.
     fn row() -> impl Strategy<Value = Row> {
         let table = prop_oneof![Just(Table::Wallets), Just(Table::Pages), Just(Table::Timers)];
         let value = proptest::option::of(proptest::collection::vec(any::<u8>(), 0..3));
-        (table, proptest::collection::vec(0..4_u8, 0..3), value)
-            .prop_map(|(table, key, value)| Row { table, key, value })
+        (table, key(), value).prop_map(|(table, key, value)| Row { table, key, value })
     }
 
     /// Rows from a key on, so many of them.
@@ -188,7 +218,7 @@ mod tests {
         fn an_overlay_reads_like_the_state_that_it_becomes(
             before in proptest::collection::vec(row(), 0..30),
             rows in proptest::collection::vec(row(), 0..30),
-            from in proptest::collection::vec(0..4_u8, 0..3),
+            from in key(),
             max in 1..8_usize,
         ) {
             let folder = tempfile::tempdir().unwrap();

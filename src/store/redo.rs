@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 16] = b"purser redo v1\n\0";
 const END: u8 = 255;
+/// No more room than so many bytes is taken for what a length says.
+const ROOM_MAX: u64 = 64 * 1024;
 
 /// A redo file in the making.
 pub struct RedoWriter {
@@ -170,11 +172,9 @@ impl<'a> Reader<'a> {
             }
             let table = Table::ALL.get(usize::from(table)).copied();
             let table = table.ok_or_else(|| self.damaged())?;
-            let [has_value] = self.bytes::<1>()?;
-            let key = u16::from_le_bytes(self.bytes()?);
-            let length = u32::from_le_bytes(self.bytes()?);
-            let key = self.vec(u64::from(key))?;
-            let value = self.vec(u64::from(length))?;
+            let [has_value, a, b, rest @ ..] = self.bytes::<7>()?;
+            let key = self.vec(u64::from(u16::from_le_bytes([a, b])))?;
+            let value = self.vec(u64::from(u32::from_le_bytes(rest)))?;
             visit(Row { table, key, value: (has_value != 0).then_some(value) })?;
             rows = rows.saturating_add(1);
         }
@@ -195,7 +195,8 @@ impl<'a> Reader<'a> {
 
     /// So many bytes; a length that lies costs no memory.
     fn vec(&mut self, length: u64) -> Result<Vec<u8>, StoreError> {
-        let mut bytes = Vec::new();
+        let room = usize::try_from(length.min(ROOM_MAX)).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(room);
         let read = self.file.by_ref().take(length).read_to_end(&mut bytes);
         if read.ok().and_then(|read| u64::try_from(read).ok()) != Some(length) {
             return Err(self.damaged());

@@ -23,6 +23,7 @@ use purser::store::state::State;
 use purser::store::tail::TailRecords;
 use purser::store::writer::Tail;
 use purser::store::{Journal as _, StoreError};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// What a checkpoint does next.
@@ -84,6 +85,13 @@ impl Store {
         self.progress.take().is_some()
     }
 
+    /// Applies the checkpoint that is committed, or so many rows of it; whether all of it is applied.
+    fn apply_some(&mut self, rows: usize) -> bool {
+        let left = Cell::new(rows);
+        let goes_on = || left.replace(left.get().saturating_sub(1)) > 0;
+        self.keeper.apply(&goes_on).expect("memory")
+    }
+
     pub(super) fn anchors(&self) -> Vec<Tail> {
         self.keeper.checkpoint().tails.clone()
     }
@@ -127,6 +135,11 @@ fn open(folder: &tempfile::TempDir, state: &Arc<MemoryState>, disk: &MemoryJourn
 }
 
 impl World {
+    /// After how many rows a checkpoint that is being applied is interrupted.
+    fn some_rows(&mut self) -> usize {
+        if self.roll(2) == 0 { usize::MAX } else { self.below(20) }
+    }
+
     /// The next step of the checkpoint that goes on, or the first of another one.
     pub(super) fn go_on_with_checkpoint(&mut self) {
         let Some(mut progress) = self.store.progress.take() else {
@@ -134,8 +147,8 @@ impl World {
                 return;
             }
             if self.store.keeper.has_rest() {
-                self.store.keeper.apply(&|| true).expect("memory");
-                self.seen.finished_checkpoints += 1;
+                let rows = self.some_rows();
+                self.seen.finished_checkpoints += u64::from(self.store.apply_some(rows));
             } else {
                 let (era, step) = (self.store.era, Step::Begin);
                 let progress = Progress { era, step, ends: Vec::new(), afters: Vec::new() };
@@ -197,8 +210,11 @@ impl World {
                 }
             }
             Step::Apply => {
-                store.keeper.apply(&|| true).expect("memory");
-                progress.step = Step::Show;
+                // What a crash finds then is applied in part.
+                let rows = self.some_rows();
+                if self.store.apply_some(rows) {
+                    progress.step = Step::Show;
+                }
             }
             Step::Show => {
                 store.kept = Some(progress.era);

@@ -144,6 +144,7 @@ impl Config {
         Timing {
             checkpoint_every: Duration::from_millis(self.checkpoint_every_ms),
             checkpoint_bytes: self.checkpoint_journal_bytes,
+            stop_max: Duration::from_millis(self.stop_timeout_ms),
             remembered: Span::from_millis(self.archive_keep_ms),
         }
     }

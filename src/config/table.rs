@@ -214,6 +214,6 @@ settings! {
     handshake_timeout_ms: u64 = 60_000, "ms", Reload;
     /// A client that sends nothing for longer, and waits for nothing, is dropped; 0: never.
     idle_timeout_ms: u64 = 0, "ms", Reload;
-    /// How long a stop waits for what is in flight.
+    /// How long a stop waits for what is in flight, and then for a checkpoint to be in the state (as it was set at the start).
     stop_timeout_ms: u64 = 10_000, "ms", Reload;
 }

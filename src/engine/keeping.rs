@@ -18,6 +18,7 @@ use crate::store::keeper::Keeper;
 use crate::store::pace::Leisure;
 use crate::store::state::Row;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -82,6 +83,8 @@ pub struct Timing {
     pub checkpoint_every: Duration,
     /// A checkpoint after so many bytes of journal.
     pub checkpoint_bytes: u64,
+    /// How long a stop waits until what is committed is in the state.
+    pub stop_max: Duration,
     /// History younger than this stays, whatever the archive's retention.
     pub remembered: Span,
 }
@@ -107,7 +110,7 @@ pub struct Keeping {
     pub written: Arc<AtomicU64>,
     /// How many checkpoints are complete.
     pub complete: Arc<AtomicU64>,
-    /// Set when the process stops: what a start can do as well is left to it.
+    /// Set when the process stops: what takes long then is left to the next start.
     pub stop: Arc<AtomicBool>,
     /// Where it notes how the store stands.
     pub figures: Arc<Figures>,
@@ -182,16 +185,22 @@ impl Keeping {
         Ok(next)
     }
 
-    /// Puts what was committed into the state, unless the process stops; when the checkpoint began, so many
-    /// bytes were written.
+    /// Puts what was committed into the state; when the checkpoint began, so many bytes were written. A stop
+    /// waits for it for a while, so that the next start has less to do.
     fn apply(&mut self, written: u64) -> Result<Next, StoreError> {
         let leisure = self.leisure(written);
-        let Self { keeper, figures, stop, written: now, .. } = self;
-        let goes_on = || {
-            figures.journal_grown.set(now.load(Ordering::Relaxed).saturating_sub(written));
-            !stop.load(Ordering::Relaxed)
+        let Self { keeper, figures, stop, written: now, timing, .. } = self;
+        let run = || {
+            let stopped = Cell::new(None);
+            keeper.apply(&|| {
+                figures.journal_grown.set(now.load(Ordering::Relaxed).saturating_sub(written));
+                if stop.load(Ordering::Relaxed) && stopped.get().is_none() {
+                    stopped.set(Some(Instant::now()));
+                }
+                stopped.get().is_none_or(|since| since.elapsed() < timing.stop_max)
+            })
         };
-        let is_done = stage("apply", leisure, || keeper.apply(&goes_on))?;
+        let is_done = stage("apply", leisure, run)?;
         Ok(if is_done { Next::GoOn } else { Next::Stop })
     }
 

@@ -108,7 +108,7 @@ pub struct Loaders {
     /// Looks up the rest.
     pub patient: Sender<Job>,
     /// Set when the process stops: what is still asked for is not looked up any more, and the keeper
-    /// leaves to a start what that can do as well.
+    /// leaves to the next start what takes long.
     pub stop: Arc<AtomicBool>,
 }
 

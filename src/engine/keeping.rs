@@ -152,7 +152,7 @@ impl Keeping {
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             }
             let now = self.written.load(Ordering::Relaxed);
-            let grown = self.note_grown(written);
+            let grown = note_grown(&self.figures, &self.written, written);
             let is_due = (last.elapsed() >= self.timing.checkpoint_every && (grown > 0 || is_new))
                 || grown >= self.timing.checkpoint_bytes
                 || !backups.is_empty()
@@ -193,7 +193,7 @@ impl Keeping {
         let run = || {
             let stopped = Cell::new(None);
             keeper.apply(&|| {
-                figures.journal_grown.set(now.load(Ordering::Relaxed).saturating_sub(written));
+                note_grown(figures, now, written);
                 if stop.load(Ordering::Relaxed) && stopped.get().is_none() {
                     stopped.set(Some(Instant::now()));
                 }
@@ -202,13 +202,6 @@ impl Keeping {
         };
         let is_done = stage("apply", leisure, run)?;
         Ok(if is_done { Next::GoOn } else { Next::Stop })
-    }
-
-    /// How many bytes the journal has grown by, from so many written ones on.
-    fn note_grown(&self, written: u64) -> u64 {
-        let grown = self.written.load(Ordering::Relaxed).saturating_sub(written);
-        self.figures.journal_grown.set(grown);
-        grown
     }
 
     /// For how long requests need not share their cores with a checkpoint, so that the journal stays small.
@@ -243,7 +236,7 @@ impl Keeping {
                 Ok(ToKeeper::Hurry | ToKeeper::Forgotten(_)) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(ToKeeper::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(Next::Stop),
             }
-            self.note_grown(written);
+            note_grown(&self.figures, &self.written, written);
             if self.shards.iter().any(|shard| shard.has_failed()) {
                 // The committer says why.
                 return Ok(Next::Stop);
@@ -334,6 +327,13 @@ impl Keeping {
         let oldest = archive.oldest().map_or(Span::ZERO, |oldest| self.clock.now().since(oldest));
         figures.dedup_window_seconds.set(u64::try_from(oldest.millis() / 1_000).unwrap_or(0));
     }
+}
+
+/// Notes how many bytes the journal has grown by, from so many written ones on.
+fn note_grown(figures: &Figures, now: &AtomicU64, written: u64) -> u64 {
+    let grown = now.load(Ordering::Relaxed).saturating_sub(written);
+    figures.journal_grown.set(grown);
+    grown
 }
 
 /// Does a stage of a checkpoint, and notes how long it took.

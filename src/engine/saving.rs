@@ -8,6 +8,7 @@ use super::passivation::Standing;
 use super::shard::Shard;
 use crate::domain::id::WalletId;
 use crate::domain::memory::Era;
+use crate::store::parts::Parts;
 use crate::store::state::{self, Row};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -67,29 +68,14 @@ impl Saving {
     }
 }
 
-/// Wallets, by the first byte of their order. The state takes them much faster in their order; to sort
-/// a million of them at once would keep requests waiting.
+/// Wallets in the order of the state, which takes them much faster in it.
 #[derive(Debug, Default)]
-struct Changed(Vec<Vec<(u64, WalletId)>>);
+struct Changed(Parts<(u64, WalletId)>);
 
 impl Changed {
     fn add(&mut self, wallet: &WalletId) {
         let order = state::order(wallet);
-        let [part, ..] = order.to_be_bytes();
-        if self.0.is_empty() {
-            self.0.resize_with(256, Vec::new);
-        }
-        if let Some(part) = self.0.get_mut(usize::from(part)) {
-            part.push((order, wallet.clone()));
-        }
-    }
-
-    /// All of them in their order, a few at a time.
-    fn parts(self) -> impl Iterator<Item = Vec<(u64, WalletId)>> {
-        self.0.into_iter().map(|mut part| {
-            part.sort_unstable();
-            part
-        })
+        self.0.add(order, (order, wallet.clone()));
     }
 }
 
@@ -155,7 +141,7 @@ impl Shard {
     /// Has wallets give their snapshots, and the keeper take them.
     async fn save(self: Rc<Self>, changed: Changed) {
         let mut pace = Pace::new();
-        for part in changed.parts() {
+        for part in changed.0.sorted() {
             let mut rest = part.as_slice();
             while let Some((some, after)) = rest.split_at_checked(pace.slice.min(rest.len()))
                 && !some.is_empty()
@@ -260,7 +246,7 @@ mod tests {
         let name = |number: u32| WalletId::new(format!("w{number}").as_bytes()).unwrap();
         (0..3_000).for_each(|number| changed.add(&name(number)));
         let places: Vec<_> =
-            changed.parts().flatten().map(|(_, wallet)| state::place(&wallet)).collect();
+            changed.0.sorted().flatten().map(|(_, wallet)| state::place(&wallet)).collect();
         assert_eq!(places.len(), 3_000);
         assert!(places.is_sorted());
     }

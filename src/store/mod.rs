@@ -16,6 +16,7 @@ pub mod memory;
 pub mod memory_state;
 pub mod overlay;
 pub mod pace;
+pub mod parts;
 pub mod recovery;
 pub mod redo;
 pub mod sled;

@@ -82,7 +82,7 @@ impl Rows {
         self.bytes.extend_from_slice(value.unwrap_or_default());
         let (key, value) = (row.key.len(), value.map(<[u8]>::len));
         let place = Place { prefix: prefix(&row.key), start, key, value };
-        if let Some(places) = self.places.get_mut(index(row.table)) {
+        if let Some(places) = self.places.get_mut(usize::from(row.table.code())) {
             places.push(place);
         }
     }
@@ -117,15 +117,11 @@ impl Rows {
 
     /// The rows of a table from a key on, each with its value if it is to have one.
     fn from(&self, table: Table, key: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        let places = self.places.get(index(table)).map_or(&[][..], Vec::as_slice);
+        let places = self.places.get(usize::from(table.code())).map_or(&[][..], Vec::as_slice);
         let first = places.partition_point(|place| self.name(place) < (prefix(key), key));
         let rest = places.get(first..).unwrap_or_default().iter();
         rest.map(|place| (self.name(place).1, self.value(place)))
     }
-}
-
-fn index(table: Table) -> usize {
-    Table::ALL.iter().position(|one| *one == table).unwrap_or_default()
 }
 
 /// The first eight bytes of a key, with zeros behind a shorter one: in the order of keys where they differ.

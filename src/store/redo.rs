@@ -51,12 +51,10 @@ impl RedoWriter {
     /// Adds a row.
     pub fn add(&mut self, row: &Row) -> Result<(), StoreError> {
         let too_large = |_| StoreError::Row { reason: "it is too large" };
-        let table = Table::ALL.iter().position(|table| *table == row.table).unwrap_or_default();
-        let table = u8::try_from(table).map_err(too_large)?;
         let key = u16::try_from(row.key.len()).map_err(too_large)?;
         let value = row.value.as_deref().unwrap_or_default();
         let length = u32::try_from(value.len()).map_err(too_large)?;
-        self.write(&[table, u8::from(row.value.is_some())])?;
+        self.write(&[row.table.code(), u8::from(row.value.is_some())])?;
         self.write(&key.to_le_bytes())?;
         self.write(&length.to_le_bytes())?;
         self.write(&row.key)?;
@@ -116,17 +114,10 @@ pub fn apply(
     goes_on: &dyn Fn() -> bool,
 ) -> Result<bool, StoreError> {
     // Nothing is put before all is known to be sound.
-    let sound = read(path, &mut |_| {
-        pace::breathe();
-        Ok(())
-    })?;
-    if sound.is_none() {
+    if read(path, &mut |_| Ok(()))?.is_none() {
         return Ok(true);
     }
-    read(path, &mut |row| {
-        pace::breathe();
-        if goes_on() { state.put(&row) } else { Ok(()) }
-    })?;
+    read(path, &mut |row| if goes_on() { state.put(&row) } else { Ok(()) })?;
     if !goes_on() {
         return Ok(false);
     }
@@ -166,6 +157,7 @@ impl<'a> Reader<'a> {
         }
         let mut rows = 0_u64;
         loop {
+            pace::breathe();
             let [table] = self.bytes::<1>()?;
             if table == END {
                 break;

@@ -35,6 +35,16 @@ pub enum Table {
 impl Table {
     /// All tables, in the order of their codes in a redo file.
     pub const ALL: [Self; 4] = [Self::Wallets, Self::Pages, Self::Timers, Self::Meta];
+
+    /// Its code on the disk: its place among all.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Wallets => 0,
+            Self::Pages => 1,
+            Self::Timers => 2,
+            Self::Meta => 3,
+        }
+    }
 }
 
 /// A row as it is to be.
@@ -133,6 +143,11 @@ pub fn timer_at(key: &[u8]) -> Option<(Timestamp, WalletId)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_code_of_a_table_is_its_place_among_all() {
+        assert_eq!(Table::ALL.map(Table::code), [0, 1, 2, 3]);
+    }
 
     #[test]
     fn keys_say_what_they_are_of() {

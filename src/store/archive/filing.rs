@@ -1,6 +1,7 @@
 //! What records are filed under: their own operation, the hold that they concern, the operation that
 //! they refer to; and of each wallet the last record.
 
+use super::super::parts::Parts;
 use super::super::{StoreError, pace};
 use super::filter::Filter;
 use super::folder::{FileKind, Folder};
@@ -17,17 +18,13 @@ use hashbrown::HashMap;
 /// than there is memory for.
 const RECORDS_MAX: u64 = if cfg!(test) { 50 } else { 2_000_000 };
 
-/// So many parts the entries are kept in.
-const PARTS: u64 = 256;
-
 /// The entries of a segment in the making.
 #[derive(Debug)]
 pub(super) struct Filing {
     secret: Secret,
     /// Which share of all keys is filed, and of how many.
     share: (u64, u64),
-    /// By the parts of their keys' range: to sort all at once would keep a core for long.
-    entries: Vec<Vec<Entry>>,
+    entries: Parts<Entry>,
     /// Of each wallet the number and the place of its last record.
     lasts: HashMap<OpKey, (u64, Position)>,
 }
@@ -35,7 +32,7 @@ pub(super) struct Filing {
 impl Filing {
     /// Without entries.
     pub(super) fn new(secret: Secret) -> Self {
-        Self { secret, share: (0, 1), entries: parts(), lasts: HashMap::new() }
+        Self { secret, share: (0, 1), entries: Parts::default(), lasts: HashMap::new() }
     }
 
     /// Whether a key is in the share that is filed.
@@ -54,7 +51,7 @@ impl Filing {
             {
                 let key = OpKey::of(self.secret, wallet, id);
                 if self.has(key) {
-                    add(&mut self.entries, (key, position));
+                    self.entries.add(key.halves().0, (key, position));
                 }
             }
         }
@@ -70,13 +67,12 @@ impl Filing {
     fn add_to(&mut self, index: &mut IndexWriter) -> Result<(), StoreError> {
         for (key, (_, position)) in self.lasts.drain() {
             pace::breathe();
-            add(&mut self.entries, (key, position));
+            self.entries.add(key.halves().0, (key, position));
         }
         self.share.0 = self.share.0.saturating_add(1);
-        self.entries.iter_mut().try_for_each(|part| {
+        std::mem::take(&mut self.entries).sorted().try_for_each(|part| {
             pace::breathe();
-            part.sort_unstable();
-            part.drain(..).try_for_each(|entry| index.add(entry))
+            part.into_iter().try_for_each(|entry| index.add(entry))
         })
     }
 
@@ -100,17 +96,6 @@ impl Filing {
             let filed = whole.each(&mut |position, record| self.file(position, record));
             filed.map_err(|broken| segment.damaged(&broken))
         })
-    }
-}
-
-fn parts() -> Vec<Vec<Entry>> {
-    (0..PARTS).map(|_| Vec::new()).collect()
-}
-
-fn add(entries: &mut [Vec<Entry>], entry: Entry) {
-    let part = usize::try_from(entry.0.scaled(PARTS)).ok();
-    if let Some(part) = part.and_then(|part| entries.get_mut(part)) {
-        part.push(entry);
     }
 }
 

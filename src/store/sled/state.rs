@@ -132,8 +132,7 @@ impl SledState {
 }
 
 fn part_key(table: Table, key: &[u8], part: u32) -> Vec<u8> {
-    let table = Table::ALL.iter().position(|one| *one == table).unwrap_or_default();
-    let mut place = vec![u8::try_from(table).unwrap_or(u8::MAX)];
+    let mut place = vec![table.code()];
     place.extend_from_slice(key);
     place.extend_from_slice(&part.to_be_bytes());
     place

@@ -12,7 +12,7 @@ use crate::price_shelf::Shelf;
 use crate::prices::{PriceBooks, Source};
 use crate::reload::Reload;
 use crate::server::tls::{self, Tls};
-use crate::server::{self, Context, ShardServer};
+use crate::server::{self, Context, Phase, ShardServer};
 use crate::store::StoreError;
 use crate::store::data_dir::DataDir;
 use crate::store::recovery::Loss;
@@ -57,6 +57,9 @@ pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
     let system = actix::System::new();
     system.block_on(async move {
         let _heard = outlive_large_files()?;
+        // From here on, a stop is heeded.
+        let [mut terminate, mut interrupt] =
+            [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
         let signals: Vec<_> = (0..config.shards()).map(|_| ShardSignal::new()).collect();
         let prices =
             PriceBooks::open(&config.data, Source::of(config.prices.as_deref()), clock.now())?;
@@ -93,12 +96,20 @@ pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
         let mut store = threads.start(dir, loss)?;
         let stopped = tokio::select! {
             result = &mut store => Err(result),
-            () = stop_requested(&context) => Ok(()),
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            () = context.stop_asked.notified() => Ok(()),
         };
         match stopped {
             Ok(()) => {
                 acceptor.abort();
-                stop(&context, &shards).await;
+                telemetry::tell_systemd(NotifyState::Stopping);
+                if context.stop() == Phase::Loading {
+                    // Nothing was acknowledged yet, and the next start does all of it again.
+                    tracing::info!("stopped before it served");
+                    return Ok(());
+                }
+                settle(&context, &shards).await;
                 drop(submit.send(Submission::Stop));
                 finish(store.await)
             }
@@ -160,25 +171,9 @@ fn start_shards(
     (0..context.config.shards()).map(start).collect()
 }
 
-/// Resolves when somebody asks the server to stop.
-async fn stop_requested(context: &Context) {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return context.stop_asked.notified().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        () = context.stop_asked.notified() => {}
-    }
-}
-
 /// Answers what is in flight.
-async fn stop(context: &Context, shards: &[ShardServer]) {
+async fn settle(context: &Context, shards: &[ShardServer]) {
     tracing::info!("stopping: what is in flight is answered first");
-    telemetry::tell_systemd(NotifyState::Stopping);
-    context.stop();
     let all = async {
         for shard in shards {
             shard.stop().await;

@@ -197,6 +197,9 @@ impl StoreThreads {
         } else if let Some(kept) = dir.keep_copy() {
             tracing::warn!("the journal as it was is kept in {}", kept.display());
         }
+        if let Some(signal) = self.signals.first() {
+            signal.owe_all(&keeper.checkpoint().debts);
+        }
         let Recovered { tail, tails, .. } = recovered;
         let changed = self.changed(&tail);
         let history = History::new(state, reader, keeper.view(), tail, keeper.secret());

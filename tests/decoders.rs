@@ -14,9 +14,10 @@ use purser::codec::value;
 use purser::domain::amount::Amount;
 use purser::domain::command::Overage;
 use purser::domain::counters::Count;
+use purser::domain::debts::Debts;
 use purser::domain::event::EventKind;
 use purser::domain::hold::{Hold, HoldNo, HoldPage, Slice};
-use purser::domain::id::{Model, OpId, Plan, TagKey, TagValue, Unit, Variant, WalletId};
+use purser::domain::id::{Currency, Model, OpId, Plan, TagKey, TagValue, Unit, Variant, WalletId};
 use purser::domain::posting::GrantNo;
 use purser::domain::price_tag::{Counted, PricePin, PriceTag};
 use purser::domain::rating::{CountWindow, Counter, PriceVersion};
@@ -280,7 +281,9 @@ fn files_beside_the_databases() {
 
 #[test]
 fn the_checkpoint() {
-    let row = Checkpoint { number: 3, wallets: 9, ..Checkpoint::default() }.row();
+    let mut debts = Debts::default();
+    debts.change(&Currency::new(b"USD").unwrap(), Amount::ZERO, Amount::from_pico(7));
+    let row = Checkpoint { number: 3, wallets: 9, debts, ..Checkpoint::default() }.row();
     fuzz(&[row.value.clone().unwrap()], 1, |bytes| {
         let state = MemoryState::default();
         let value = Some(bytes.to_vec());

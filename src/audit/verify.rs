@@ -12,6 +12,7 @@ use crate::domain::id::WalletId;
 use crate::domain::rating::PriceVersion;
 use crate::prices;
 use crate::store::StoreError;
+use crate::store::checkpoint;
 use crate::store::state::{self, Table};
 use crate::store::still::Still;
 use crate::store::writer::Tail;
@@ -58,6 +59,7 @@ fn check(
     })?;
     check_anchors(still, &tails)?;
     check_snapshots(still, &mut replay, &mut totals)?;
+    check_debts(still)?;
     check_pages(still, &replay)?;
     check_timers(still, &replay, &mut totals)?;
     replay.end(&mut totals)?;
@@ -108,6 +110,15 @@ fn check_snapshots(
         }
         Ok(true)
     })
+}
+
+/// The checkpoint knows what the snapshots owe.
+fn check_debts(still: &Still) -> Result<(), StoreError> {
+    if checkpoint::debts_in(still.history.state())? == still.checkpoint.debts {
+        return Ok(());
+    }
+    let reason = "the checkpoint's debts are not those of the snapshots; restore a backup";
+    Err(StoreError::Row { reason })
 }
 
 /// No page is left of a wallet that has none.

@@ -7,6 +7,7 @@ pub mod amount;
 mod apply;
 pub mod command;
 pub mod counters;
+pub mod debts;
 mod decide;
 pub mod event;
 pub mod grant;

@@ -215,6 +215,11 @@ impl Wallet {
         &self.opened.currency
     }
 
+    /// What the customer owes.
+    pub const fn debt(&self) -> Amount {
+        self.figures.debt
+    }
+
     /// The credit line.
     pub fn credit_limit(&self) -> Amount {
         self.terms.credit_limit

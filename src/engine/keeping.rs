@@ -9,6 +9,7 @@ use super::figures::Figures;
 use super::peers::PeerMessage;
 use super::signal::ShardSignal;
 use crate::codec::record::Position;
+use crate::domain::debts::Debts;
 use crate::domain::memory::Era;
 use crate::domain::time::Span;
 use crate::store::StoreError;
@@ -57,6 +58,8 @@ pub enum ToKeeper {
         shard: u8,
         /// The batch that must be safe before they may count.
         after: BatchNo,
+        /// How much more they owe than those that they replace.
+        owed: Debts,
     },
     /// Names that a shard needs no more, to be dropped by somebody who has time.
     Forgotten(Forgotten),
@@ -122,6 +125,7 @@ struct Progress {
     begun: Vec<(u8, Position, BatchNo)>,
     saved: Vec<(u8, BatchNo)>,
     wallets: u64,
+    owed: Debts,
     is_archived: bool,
 }
 
@@ -231,7 +235,10 @@ impl Keeping {
                     progress.wallets = progress.wallets.saturating_add(wallets);
                 }
                 Ok(ToKeeper::Rows(rows)) => self.keeper.keep(&rows)?,
-                Ok(ToKeeper::Saved { shard, after }) => progress.saved.push((shard, after)),
+                Ok(ToKeeper::Saved { shard, after, owed }) => {
+                    progress.saved.push((shard, after));
+                    progress.owed.add(&owed);
+                }
                 Ok(ToKeeper::Backup(backup)) => backups.push(backup),
                 Ok(ToKeeper::Hurry | ToKeeper::Forgotten(_)) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(ToKeeper::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(Next::Stop),
@@ -254,7 +261,8 @@ impl Keeping {
             .record(begun.elapsed());
         let (ends, now) = (self.ends(&progress), self.clock.now());
         let leisure = self.leisure(written);
-        stage("commit", leisure.clone(), || self.keeper.commit(&ends, progress.wallets, now))?;
+        let Progress { wallets, owed, .. } = progress;
+        stage("commit", leisure.clone(), || self.keeper.commit(&ends, wallets, &owed, now))?;
         if self.apply(written)? == Next::Stop {
             return Ok(Next::Stop);
         }

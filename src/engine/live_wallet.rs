@@ -3,7 +3,9 @@
 
 use crate::codec::record::{Position, RecordError, RecordRef, Sums};
 use crate::codec::snapshot::{self, Snapshot, SnapshotError};
+use crate::domain::amount::Amount;
 use crate::domain::command::Request;
+use crate::domain::debts::Debts;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::grant::GrantTerms;
 use crate::domain::hold::HoldPage;
@@ -139,9 +141,14 @@ impl LiveWallet {
         Ok(rows)
     }
 
+    /// What it owed when the state got its last snapshot.
+    pub const fn kept_debt(&self) -> Amount {
+        self.kept.debt
+    }
+
     /// What is to become of the state so that it has the wallet as it is now. The rows must get there
-    /// together, and all rows of earlier calls before them.
-    pub fn snapshot(&mut self, rules: &Rules) -> Result<Vec<Row>, Broken> {
+    /// together, and all rows of earlier calls before them. `owed`, the debts of all snapshots, changes by its own.
+    pub fn snapshot(&mut self, rules: &Rules, owed: &mut Debts) -> Result<Vec<Row>, Broken> {
         let Some(wallet) = &mut self.wallet else { return Ok(Vec::new()) };
         let touched = wallet.holds_mut().take_touched();
         let on_pages = wallet.holds().len() > HOLDS_IN_CORE;
@@ -157,6 +164,8 @@ impl LiveWallet {
         let core = Snapshot::of(&self.id, wallet, self.last, deadline, on_pages);
         let core = snapshot::encode(&core)?;
         rows.push(Row::put(Table::Wallets, state::place(&self.id), core));
+        let debt = wallet.debt();
+        owed.change(wallet.currency(), std::mem::replace(&mut self.kept.debt, debt), debt);
         let kept = std::mem::replace(&mut self.kept.deadline, deadline);
         if deadline != kept {
             let timer = |at| state::timer_key(at, &self.id);

@@ -6,6 +6,7 @@ use super::keeping::ToKeeper;
 use super::live_wallet::Records as _;
 use super::passivation::Standing;
 use super::shard::Shard;
+use crate::domain::debts::Debts;
 use crate::domain::id::WalletId;
 use crate::domain::memory::Era;
 use crate::store::parts::Parts;
@@ -47,6 +48,8 @@ pub(super) struct Saving {
     spent: Cell<Duration>,
     /// The last batch that a snapshot has records of.
     after: Cell<BatchNo>,
+    /// How much more the snapshots owe than those that they replace.
+    owed: RefCell<Debts>,
 }
 
 impl Saving {
@@ -58,6 +61,11 @@ impl Saving {
     /// A wallet took so long for its snapshot, or a part of it.
     pub(super) fn spend(&self, time: Duration) {
         self.spent.set(self.spent.get().saturating_add(time));
+    }
+
+    /// Takes a snapshot, which counts what it owes.
+    pub(super) fn owing<T>(&self, take: impl FnOnce(&mut Debts) -> T) -> T {
+        take(&mut self.owed.borrow_mut())
     }
 
     fn keep(&self, rows: Vec<Row>) {
@@ -154,7 +162,8 @@ impl Shard {
             }
         }
         self.give_rows(&mut pace).await;
-        self.tell_keeper(ToKeeper::Saved { shard: self.index, after: self.saving.after.get() });
+        let (after, owed) = (self.saving.after.get(), self.saving.owed.take());
+        self.tell_keeper(ToKeeper::Saved { shard: self.index, after, owed });
     }
 
     /// Has a few wallets give their snapshots, then others have the thread: for long, if they need it.

@@ -3,9 +3,12 @@
 use super::batch::BatchNo;
 use super::peers::PeerMessage;
 use crate::codec::record::Position;
+use crate::domain::amount::Amount;
+use crate::domain::debts::Debts;
+use crate::domain::id::Currency;
 use crossbeam::queue::{ArrayQueue, SegQueue};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// How much a wallet in memory has at hand.
@@ -38,6 +41,9 @@ pub struct ShardSignal {
     holds: AtomicU64,
     due: AtomicU64,
     pub(super) last: AtomicU64,
+    /// What its wallets owe beyond what they owed when the store was opened; in one of the shards, what all
+    /// owed then, too. Debts change seldom.
+    owed: Mutex<Debts>,
 }
 
 impl ShardSignal {
@@ -58,6 +64,7 @@ impl ShardSignal {
             holds: AtomicU64::new(0),
             due: AtomicU64::new(0),
             last: AtomicU64::new(0),
+            owed: Mutex::default(),
         })
     }
 
@@ -144,6 +151,25 @@ impl ShardSignal {
         };
         change(&self.remembered, before.remembered, now.remembered);
         change(&self.holds, before.holds, now.holds);
+    }
+
+    /// A wallet owed `before` and owes `now`.
+    pub(super) fn owe(&self, currency: &Currency, before: Amount, now: Amount) {
+        self.owed().change(currency, before, now);
+    }
+
+    /// So much was owed when the store was opened.
+    pub fn owe_all(&self, debts: &Debts) {
+        self.owed().add(debts);
+    }
+
+    /// What all shards together say is what all wallets owe.
+    pub fn debts(&self) -> Debts {
+        self.owed().clone()
+    }
+
+    fn owed(&self) -> MutexGuard<'_, Debts> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many wallets were woken and have not done what is due.

@@ -17,6 +17,7 @@ use super::shard::Shard;
 use super::signal::Tally;
 use super::{ReplyTo, die};
 use crate::codec::record::Position;
+use crate::domain::amount::Amount;
 use crate::domain::command::Request;
 use crate::domain::id::OpId;
 use crate::domain::outcome::{Outcome, Refusal};
@@ -84,12 +85,16 @@ pub struct WalletActor {
     recalled: Vec<OpId>,
     /// What the shard has counted of it.
     tally: Tally,
+    /// What it owes, as the shard has counted it.
+    debt: Amount,
 }
 
 impl WalletActor {
     /// An actor around a wallet.
     pub const fn new(live: LiveWallet, shard: Rc<Shard>, standing: Rc<Standing>) -> Self {
         Self {
+            // Of a wallet that is not in memory, what its snapshot owes counts.
+            debt: live.kept_debt(),
             live,
             shard,
             last_batch: BatchNo::NONE,
@@ -100,9 +105,15 @@ impl WalletActor {
         }
     }
 
-    /// Has the shard count what the wallet has at hand.
+    /// Has the shard count what the wallet has at hand, and what it owes.
     fn tally(&mut self) {
         let known = self.live.wallet();
+        if let Some(wallet) = known
+            && wallet.debt() != self.debt
+        {
+            let before = std::mem::replace(&mut self.debt, wallet.debt());
+            self.shard.signal.owe(wallet.currency(), before, self.debt);
+        }
         let now = known.map_or_else(Tally::default, |wallet| Tally {
             remembered: wallet.memory().len(),
             holds: wallet.holds().len(),
@@ -310,7 +321,8 @@ impl Handler<Snapshot> for WalletActor {
                 Handler::<Snapshot>::handle(actor, Snapshot, context);
             });
         }
-        let rows = self.live.snapshot(&self.shard.settings.rules);
+        let rows =
+            self.shard.saving.owing(|owed| self.live.snapshot(&self.shard.settings.rules, owed));
         let rows = rows.unwrap_or_else(|broken| self.die(&broken));
         self.shard.saved(rows, self.last_batch);
         // A task that waits may wait for what was just recalled: forgetting that now would let it

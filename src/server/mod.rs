@@ -69,6 +69,16 @@ const LOADING: u8 = 0;
 const READY: u8 = 1;
 const STOPPING: u8 = 2;
 
+impl Phase {
+    const fn of(number: u8) -> Self {
+        match number {
+            LOADING => Self::Loading,
+            READY => Self::Ready,
+            _ => Self::Stopping,
+        }
+    }
+}
+
 /// What may change while the server runs.
 #[derive(Debug, Clone)]
 pub struct Live {
@@ -138,11 +148,7 @@ impl Context {
 
     /// What the server is doing.
     pub fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Acquire) {
-            LOADING => Phase::Loading,
-            READY => Phase::Ready,
-            _ => Phase::Stopping,
-        }
+        Phase::of(self.phase.load(Ordering::Acquire))
     }
 
     /// What may change while the server runs, as it is now. Shards know it without asking.
@@ -167,9 +173,9 @@ impl Context {
         self.phase.compare_exchange(LOADING, READY, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// It finishes what is in flight from now on.
-    pub fn stop(&self) {
-        self.phase.store(STOPPING, Ordering::Release);
+    /// It finishes what is in flight from now on. Answers what it did before.
+    pub fn stop(&self) -> Phase {
+        Phase::of(self.phase.swap(STOPPING, Ordering::AcqRel))
     }
 
     fn wallets(&self) -> u64 {

@@ -3,6 +3,7 @@
 
 use super::meters::Count;
 use super::{Context, Phase, info};
+use crate::domain::debts::Debts;
 use crate::engine::committer::Durability;
 use crate::engine::counters::as_float;
 use crate::engine::shard::Shard;
@@ -24,6 +25,10 @@ pub const REQUEST_SECONDS: (&str, &str) = (
 /// The version of the price book, and what it is.
 pub const PRICE_VERSION: (&str, &str) =
     ("purser_price_version_info", "The version of the price book that is in force");
+
+/// What customers owe, and what it is.
+pub const DEBT: (&str, &str) =
+    ("purser_debt", "What the customers owe, credit lines included, by currency");
 
 /// The time that the process has used, and what it is.
 pub const CPU_SECONDS: (&str, &str) =
@@ -163,6 +168,21 @@ impl Context {
             let (name, about) = PRICE_VERSION;
             writeln!(text, "# HELP {name} {about}\n# TYPE {name} gauge")?;
             writeln!(text, "{name}{{version=\"{version}\"}} 1")?;
+        }
+        self.write_debts(text)
+    }
+
+    fn write_debts(&self, text: &mut String) -> std::fmt::Result {
+        let mut debts = Debts::default();
+        for shard in &self.shards {
+            debts.add(&shard.debts());
+        }
+        let (name, about) = DEBT;
+        writeln!(text, "# HELP {name} {about}\n# TYPE {name} gauge")?;
+        for (currency, amount) in debts.iter() {
+            // A name has no quotes; a backslash it may have.
+            let currency = currency.as_str().escape_default();
+            writeln!(text, "{name}{{currency=\"{currency}\"}} {amount}")?;
         }
         Ok(())
     }

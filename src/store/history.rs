@@ -11,6 +11,7 @@ use super::{JournalReader, StoreError};
 use crate::codec::record::{self, Position, Record, Sums};
 use crate::codec::snapshot::{self, Snapshot};
 use crate::codec::value::{self, Content};
+use crate::domain::amount::Amount;
 use crate::domain::hold::{Hold, HoldPage};
 use crate::domain::id::{OpId, WalletId};
 use crate::domain::ledger::{LedgerPage, LedgerQuery, LedgerRow};
@@ -41,6 +42,8 @@ pub struct Kept {
     pub deadline: Option<Timestamp>,
     /// The pages of its holds.
     pub pages: BTreeSet<HoldPage>,
+    /// What it owes there.
+    pub debt: Amount,
 }
 
 /// The history of all wallets.
@@ -390,7 +393,7 @@ impl<'a> TakingUp<'a> {
             0 => (BTreeSet::new(), Vec::new()),
             _ => self.history.pages(id)?,
         };
-        let kept = Kept { deadline: snapshot.deadline, pages };
+        let kept = Kept { deadline: snapshot.deadline, pages, debt: snapshot.core.debt };
         let (last, seq) = (snapshot.last, snapshot.core.seq);
         let wallet = snapshot.restore(holds).map_err(|error| damaged(id, &error))?;
         let known = self.tail.partition_point(|(_, record)| record.seq <= seq);

@@ -21,6 +21,7 @@ use super::state::{Row, State, Table};
 use super::writer::Tail;
 use super::{JournalReader, StoreError};
 use crate::codec::record::Position;
+use crate::domain::debts::Debts;
 use crate::domain::time::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -177,18 +178,22 @@ impl Keeper {
         }
     }
 
-    /// Makes the checkpoint count. `ends` are those that were archived.
+    /// Makes the checkpoint count. `ends` are those that were archived; `owed` is how much more the
+    /// snapshots in it owe than those that they replace.
     pub fn commit(
         &mut self,
         ends: &[Position],
         wallets: u64,
+        owed: &Debts,
         last_time: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tails = self.checkpoint.tails.clone();
         tails.retain(|tail| ends.iter().all(|end| end.log() != tail.next.log()));
         tails.extend(ends.iter().map(|end| self.archived(end.log())));
         let number = self.checkpoint.number.saturating_add(1);
-        let checkpoint = Checkpoint { number, wallets, last_time, tails };
+        let mut debts = self.checkpoint.debts.clone();
+        debts.add(owed);
+        let checkpoint = Checkpoint { number, wallets, last_time, tails, debts };
         let mut redo = self.redo.take().ok_or(NOT_BEGUN)?;
         redo.add(&checkpoint.row())?;
         redo.finish()?;

@@ -1,7 +1,7 @@
 //! THE list of metrics: the code describes them by it, docs/operations.md shows it, and dashboards and
 //! alerts are held against it.
 
-use crate::server::publish::{CPU_SECONDS, PRICE_VERSION, REQUEST_SECONDS};
+use crate::server::publish::{CPU_SECONDS, DEBT, PRICE_VERSION, REQUEST_SECONDS};
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +123,7 @@ pub const METRICS: &[Metric] = &[
     gauge("purser_wallets", "", "Wallets that exist"),
     gauge("purser_wallets_active", "", "Wallets in memory"),
     gauge("purser_active_holds", "", "Open holds of the wallets in memory"),
+    gauge(DEBT.0, "currency", DEBT.1),
     gauge("purser_remembered_operations", "", "Operations that the wallets in memory have at hand"),
     counter("purser_activations_total", "", "Wallets that have come into memory"),
     counter("purser_passivations_total", "", "Wallets that have left memory"),

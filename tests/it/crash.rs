@@ -137,6 +137,55 @@ fn killed_in_the_middle_of_checkpoints_it_loses_and_doubles_nothing() {
     kill_again_and_again(RESTLESS, Duration::from_millis(50)..Duration::from_millis(700));
 }
 
+/// A checkpoint that counts is not all in the state when this kills the server: the next start looks its rows
+/// up in the redo file while it serves, and puts them where they belong.
+#[test]
+fn killed_while_a_checkpoint_goes_into_the_state_it_knows_every_wallet() {
+    const WALLETS: usize = 10_000;
+    let folder = folder();
+    let config = folder.path().join("purser.toml");
+    std::fs::write(&config, RESTLESS).unwrap();
+    let start = || Server::start_with(&data(&folder), &["--config", config.to_str().unwrap()]);
+    let redo = data(&folder).join("redo");
+    let ask = |client: &mut Client, line: &dyn Fn(usize) -> String| {
+        for from in (0..WALLETS).step_by(500) {
+            (from..from + 500).for_each(|number| client.send(&line(number)).unwrap());
+            (0..500).for_each(|_| drop(client.receive().unwrap()));
+        }
+    };
+    let mut server = start();
+    ask(&mut server.client(), &|number| format!("WALLET.OPEN w{number} CURRENCY USD"));
+    let begun = Instant::now();
+    for round in 1.. {
+        ask(&mut server.client(), &|number| format!("TOPUP w{number} 1 ID t{round}"));
+        while !redo.exists() {
+            assert!(begun.elapsed() < PATIENCE, "no kill came into the middle");
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        server.kill();
+        let is_in_the_middle = redo.exists();
+        server = start();
+        let mut client = server.client();
+        for number in 0..WALLETS {
+            client.send(&format!("BALANCE w{number}")).unwrap();
+            let balance = map_of(&client.receive().unwrap());
+            assert_eq!(balance["available"], round.to_string(), "w{number}");
+        }
+        if is_in_the_middle {
+            break;
+        }
+    }
+    let finished = "the last checkpoint is finished";
+    while !server.log().contains(finished) {
+        assert!(begun.elapsed() < PATIENCE, "{}", server.log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(server.terminate().success());
+    let server = start();
+    assert!(!server.log().contains(finished));
+    assert_eq!(server.client().field(&format!("BALANCE w{}", WALLETS - 1), "posted").len(), 1);
+}
+
 /// Kills servers that are set up like this, each after having served for some time.
 fn kill_again_and_again(settings: &str, lives: Range<Duration>) {
     let rounds = std::env::var("CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());

@@ -293,3 +293,50 @@ fn a_walk_goes_on_when_the_number_of_shards_changes() {
     }
     assert_eq!(seen, expected);
 }
+
+/// What customers owe was nowhere to be seen; a sum over wallets in memory would forget who sleeps.
+#[test]
+fn debts_are_counted_of_wallets_in_memory_and_at_rest() {
+    let mut restless = Restless::start();
+    let mut client = restless.server.client();
+    for (wallet, currency) in [("a", "USD"), ("b", "USD"), ("c", "EUR")] {
+        client.call(&format!("WALLET.OPEN {wallet} CURRENCY {currency} CREDITLIMIT 10"));
+    }
+    let owes = |restless: &Restless, usd: &str, eur: &str| {
+        let begun = Instant::now();
+        loop {
+            let (_, text) = restless.server.get("/metrics");
+            let of = |currency: &str| {
+                let name = format!("purser_debt{{currency=\"{currency}\"}} ");
+                text.lines()
+                    .find_map(|line| line.strip_prefix(&name))
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            if (of("USD").as_str(), of("EUR").as_str()) == (usd, eur) {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{usd}, {eur}: {text}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    owes(&restless, "", "");
+    client.map("CHARGE a 2.5 ID c1");
+    client.map("CHARGE b 1 ID c1");
+    client.map("CHARGE c 0.000001 ID c1");
+    owes(&restless, "3.5", "0.000001");
+    restless.rest();
+    for is_killed in [true, false] {
+        owes(&restless, "3.5", "0.000001");
+        restless = restless.again(is_killed);
+    }
+    let mut client = restless.server.client();
+    client.map("TOPUP a 2 ID t1");
+    client.map("TOPUP c 5 ID t1");
+    owes(&restless, "1.5", "");
+    // Perhaps before a checkpoint has it.
+    restless = restless.again(true);
+    owes(&restless, "1.5", "");
+    restless.rest();
+    owes(&restless, "1.5", "");
+}

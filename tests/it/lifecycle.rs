@@ -1,9 +1,10 @@
 //! Starting, stopping, watching, and the ways in which a start is refused.
 
-use super::support::{Client, PATIENCE, Server, data, folder, spawn, text_of};
+use super::support::{Client, PATIENCE, Server, data, folder, signal, spawn, text_of};
 use std::io::Read;
-use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 #[test]
@@ -35,7 +36,7 @@ fn shutdown_and_interrupt_end_it_with_success() {
     server.client().send("SHUTDOWN").unwrap();
     assert!(server.wait().success());
     let mut server = Server::start(&data(&folder));
-    super::support::signal(server.id(), "INT");
+    signal(server.id(), "INT");
     assert!(server.wait().success());
 }
 
@@ -73,6 +74,27 @@ fn health_and_metrics() {
     assert!(info.contains("wallets:1"), "{info}");
 }
 
+/// A server that takes connections and may not serve yet, and where.
+fn starting(data: &Path) -> (Child, SocketAddr) {
+    // A port of our own choice, since the server tells its own only when it is ready.
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (resp, http) = (free(), free());
+    let process = Command::new(env!("CARGO_BIN_EXE_purser"))
+        .arg("--data")
+        .arg(data)
+        .args(["--resp", &resp.to_string(), "--http", &http.to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while TcpStream::connect(resp).is_err() {
+        assert!(start.elapsed() < PATIENCE);
+        std::thread::sleep(std::time::Duration::from_micros(200));
+    }
+    (process, resp)
+}
+
 #[test]
 fn wallets_are_loading_until_the_journal_is_recovered() {
     let folder = folder();
@@ -87,22 +109,8 @@ fn wallets_are_loading_until_the_journal_is_recovered() {
         (0..1_000).for_each(|_| drop(client.receive().unwrap()));
     }
     server.kill();
-    // A port of our own choice, since the server tells its own only when it is ready.
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (resp, http) = (free(), free());
-    let mut process = Command::new(env!("CARGO_BIN_EXE_purser"))
-        .arg("--data")
-        .arg(data(&folder))
-        .args(["--resp", &resp.to_string(), "--http", &http.to_string()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let (mut process, resp) = starting(&data(&folder));
     let start = Instant::now();
-    while TcpStream::connect(resp).is_err() {
-        assert!(start.elapsed() < PATIENCE);
-        std::thread::sleep(std::time::Duration::from_micros(200));
-    }
     let mut client = Client::connect(resp);
     for request in ["PING", "BALANCE w"] {
         let first = client.call(request);
@@ -122,8 +130,36 @@ fn wallets_are_loading_until_the_journal_is_recovered() {
     process.wait().unwrap();
 }
 
+/// A server that was told to stop while it read its journal went on reading, for as long as that took,
+/// before it heeded that.
+#[test]
+fn a_stop_before_it_serves_ends_it_at_once() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let mut client = server.client();
+    client.call("WALLET.OPEN w CURRENCY USD");
+    client.map("TOPUP w 5 ID t");
+    server.kill();
+    // Whoever opens this waits until somebody writes into it.
+    let redo = data(&folder).join("redo");
+    assert!(Command::new("mkfifo").arg(&redo).status().unwrap().success());
+    for name in ["TERM", "INT"] {
+        let (mut process, resp) = starting(&data(&folder));
+        let answer = Client::connect(resp).call("PING");
+        assert!(format!("{answer:?}").contains("LOADING"), "{answer:?}");
+        signal(process.id(), name);
+        let mut log = String::new();
+        process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        assert!(process.wait().unwrap().success());
+        assert!(log.contains("stopped before it served"), "{log}");
+    }
+    std::fs::remove_file(&redo).unwrap();
+    let server = Server::start(&data(&folder));
+    assert_eq!(server.client().field("BALANCE w", "available"), "5");
+}
+
 /// What a server that does not come up says, and that it fails.
-fn refusal(mut process: std::process::Child) -> String {
+fn refusal(mut process: Child) -> String {
     let mut error = String::new();
     process.stderr.take().unwrap().read_to_string(&mut error).unwrap();
     assert!(!process.wait().unwrap().success());
@@ -218,7 +254,7 @@ fn a_damaged_journal_keeps_its_copy_and_an_accepted_loss_is_named() {
     let mut line = String::new();
     let mut out = std::io::BufReader::new(process.stdout.take().unwrap());
     std::io::BufRead::read_line(&mut out, &mut line).unwrap();
-    super::support::signal(process.id(), "TERM");
+    signal(process.id(), "TERM");
     let mut log = String::new();
     process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
     assert!(process.wait().unwrap().success(), "{log}");

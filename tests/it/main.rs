@@ -15,5 +15,6 @@ mod session;
 mod settings;
 mod support;
 mod tls;
+mod upgrade;
 mod users;
 mod watching;

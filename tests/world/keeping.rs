@@ -7,6 +7,7 @@ use crate::model::told::{Answer, told};
 use purser::codec::record::Position;
 use purser::domain::Verdict;
 use purser::domain::command::Request;
+use purser::domain::debts::Debts;
 use purser::domain::id::WalletId;
 use purser::domain::memory::Era;
 use purser::domain::rules::Rules;
@@ -15,6 +16,7 @@ use purser::domain::wallet::Wallet;
 use purser::engine::batch::BatchNo;
 use purser::engine::live_wallet::LiveWallet;
 use purser::store::archive::Settings;
+use purser::store::checkpoint;
 use purser::store::history::{self, History, TakenUp};
 use purser::store::keeper::{Keeper, Places};
 use purser::store::memory::MemoryJournal;
@@ -46,6 +48,8 @@ struct Progress {
     ends: Vec<(Position, BatchNo)>,
     /// The batches that must be safe before the snapshots count.
     afters: Vec<(usize, BatchNo)>,
+    /// How much more the snapshots owe than those before them.
+    owed: Debts,
 }
 
 impl Progress {
@@ -101,6 +105,8 @@ impl Store {
     }
 
     pub(super) fn recovered(&mut self, disk: &MemoryJournal, tail: TailRecords) {
+        let debts = checkpoint::debts_in(&*self.keeper.state()).expect("memory");
+        assert_eq!(self.keeper.checkpoint().debts, debts, "what the snapshots owe");
         let (archive, secret) = (self.keeper.view(), self.keeper.secret());
         self.history = History::new(self.keeper.state(), disk.reader(), archive, tail, secret);
     }
@@ -151,7 +157,8 @@ impl World {
                 self.seen.finished_checkpoints += u64::from(self.store.apply_some(rows));
             } else {
                 let (era, step) = (self.store.era, Step::Begin);
-                let progress = Progress { era, step, ends: Vec::new(), afters: Vec::new() };
+                let (ends, afters, owed) = (Vec::new(), Vec::new(), Debts::default());
+                let progress = Progress { era, step, ends, afters, owed };
                 self.store.progress = Some(progress);
             }
             return;
@@ -185,7 +192,8 @@ impl World {
                     while let Some(rows) = account.live.some_pages(1).expect("it fits") {
                         self.store.keeper.keep(&rows).expect("a file");
                     }
-                    let rows = account.live.snapshot(&self.rules).expect("it fits");
+                    let rows = account.live.snapshot(&self.rules, &mut progress.owed);
+                    let rows = rows.expect("it fits");
                     self.store.keeper.keep(&rows).expect("a file");
                     progress.afters.push((shard, account.batch));
                 }
@@ -205,7 +213,7 @@ impl World {
                     |(shard, after): &(usize, BatchNo)| self.shards[*shard].durable >= *after;
                 if progress.afters.iter().all(is_safe) {
                     let now = Timestamp::from_millis(self.now);
-                    store.keeper.commit(&ends, 0, now).expect("a file");
+                    store.keeper.commit(&ends, 0, &progress.owed, now).expect("a file");
                     progress.step = Step::Apply;
                 }
             }

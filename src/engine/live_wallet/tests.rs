@@ -60,7 +60,7 @@ impl Scene {
             parts += 1;
             between(self);
         }
-        let rows = self.live.snapshot(&Rules::default()).unwrap();
+        let rows = self.live.snapshot(&Rules::default(), &mut Debts::default()).unwrap();
         for row in &rows {
             self.state.put(row).unwrap();
         }

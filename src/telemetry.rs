@@ -11,6 +11,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use sd_notify::NotifyState;
 use std::io::IsTerminal as _;
 use std::time::Duration;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, reload};
 
 /// How often collected samples are folded into their histograms.
@@ -40,8 +41,12 @@ impl LogLevel {
     }
 }
 
+/// A level beyond info is meant of purser: its libraries say far too much then.
 fn filter(level: &str) -> anyhow::Result<EnvFilter> {
-    EnvFilter::try_new(level).map_err(|error| anyhow::anyhow!("log_level = {level:?}: {error}"))
+    let is_beyond = level.parse::<LevelFilter>().is_ok_and(|level| level > LevelFilter::INFO);
+    let filter =
+        if is_beyond { format!("info,actix_server=warn,purser={level}") } else { level.to_owned() };
+    EnvFilter::try_new(filter).map_err(|error| anyhow::anyhow!("log_level = {level:?}: {error}"))
 }
 
 /// Sends logs to standard error.

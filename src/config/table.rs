@@ -150,7 +150,7 @@ settings! {
     slowlog_max_len: usize = 128, "count", Reload;
     /// Less free space where the data directory lies is warned of; 0: never.
     disk_free_warn_bytes: u64 = 1024 * 1024 * 1024, "bytes", Reload;
-    /// What is logged: error, warn, info, debug, or a filter such as purser=debug.
+    /// What is logged: error, warn, info, debug (of purser, not its libraries), or a filter such as sled=debug.
     log_level: String = "info,actix_server=warn".to_owned(), "filter", Reload;
     /// How long a hold lives when its AUTHORIZE does not say.
     hold_ttl_ms: i64 = Rules::default().hold_ttl.millis(), "ms", Restart;

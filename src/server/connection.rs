@@ -71,6 +71,8 @@ pub(super) struct Connection {
 #[derive(Default)]
 struct State {
     ring: Ring,
+    /// How many requests were answered. The client's number and this are the id of a request in the log.
+    answered: u64,
     /// The requests in the ring, for the slow log.
     kept: Kept,
     /// Encoded replies, from `sent` on not written yet.
@@ -349,6 +351,7 @@ impl Connection {
 
     /// Counts a reply that was just encoded, from `before` on.
     fn count(&self, state: &mut State, live: &Live, stamp: &Stamp, before: usize, now: u64) {
+        state.answered = state.answered.saturating_add(1);
         let written = state.out.get(before..).unwrap_or_default();
         let is_error = written.first() == Some(&b'-');
         let nanos = now.saturating_sub(stamp.at);
@@ -357,6 +360,7 @@ impl Connection {
             tracing::debug!(
                 client = %self.client.address,
                 id = self.id,
+                request = state.answered,
                 command = stamp.command().unwrap_or_default(),
                 code = code.as_str(),
                 "refused"
@@ -367,7 +371,8 @@ impl Connection {
             let bound = live.config.slowlog_log_slower_than_us;
             let is_slow = u64::try_from(bound).is_ok_and(|bound| nanos / 1_000 >= bound);
             if is_slow {
-                self.note_slow(kept, stamp, nanos / 1_000, live.config.slowlog_max_len);
+                let (request, max) = (state.answered, live.config.slowlog_max_len);
+                self.note_slow(kept, request, stamp, nanos / 1_000, max);
             }
         }
     }
@@ -375,14 +380,14 @@ impl Connection {
     /// Notes a request that was slow, unless there are many of them in this turn: then something else
     /// is slow, and noting them all would make it slower.
     #[cold]
-    fn note_slow(&self, kept: &[u8], stamp: &Stamp, micros: u64, max: usize) {
+    fn note_slow(&self, kept: &[u8], request: u64, stamp: &Stamp, micros: u64, max: usize) {
         self.home.meters.slow.add(1);
         if !self.home.may_note_slow() {
             return;
         }
         let command = stamp.command().unwrap_or_default();
         let (client, id) = (self.client.address, self.id);
-        tracing::debug!(%client, id, command, micros, "a request was slow");
+        tracing::debug!(%client, id, request, command, micros, "a request was slow");
         let entry = Entry {
             id: 0,
             at: self.home.context.clock.now().millis().div_euclid(1_000),

@@ -305,3 +305,38 @@ fn a_disk_that_is_nearly_full_is_warned_of() {
     std::fs::write(&path, "disk_free_warn_bytes = 0\n").unwrap();
     server.reload("has room again");
 }
+
+/// A line about a request named its client and command only: of many alike nobody knew which. And at debug
+/// the database below said so much that nobody found it.
+#[test]
+fn the_log_names_requests() {
+    let folder = folder();
+    let text = "log_format = \"json\"\nlog_level = \"debug\"\nslowlog_log_slower_than_us = 0\n";
+    let server = serve(&folder, text);
+    let mut client = server.client();
+    let id = text_of(&client.call("CLIENT ID"));
+    for line in ["BALANCE nobody", "PING", "OP.GET nobody x"] {
+        client.call(line);
+    }
+    let start = Instant::now();
+    loop {
+        let log = server.log();
+        let lines: Vec<serde_json::Value> =
+            log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        assert!(lines.iter().all(|line| line["target"] != "sled::pagecache::iobuf"), "{log}");
+        let named = |key: &str| -> Vec<(String, String)> {
+            let fields = lines.iter().map(|line| &line["fields"]);
+            let of_client = fields.filter(|line| line["id"].to_string() == id);
+            let with_key = of_client.filter(|line| !line[key].is_null());
+            with_key.map(|line| (line["request"].to_string(), line[key].to_string())).collect()
+        };
+        let errors = [("2", "\"NOWALLET\""), ("4", "\"NOWALLET\"")];
+        let errors = errors.map(|(request, code)| (request.to_owned(), code.to_owned()));
+        let slow: Vec<_> = named("micros").into_iter().map(|(request, _)| request).collect();
+        if named("code") == errors && slow == ["1", "2", "3", "4"] {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "{log}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}

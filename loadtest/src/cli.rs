@@ -218,6 +218,34 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Whoever copies a command from a page gets what the page says.
+    #[test]
+    fn takes_every_command_that_a_page_shows() {
+        let mut seen = 0;
+        for page in [
+            include_str!("../../README.md"),
+            include_str!("../README.md"),
+            include_str!("../../docs/load-testing.md"),
+            include_str!("../../docs/comparing.md"),
+            include_str!("../../docs/performance.md"),
+        ] {
+            let in_blocks = page.lines().filter(|line| line.starts_with("$ "));
+            let examples = in_blocks.filter_map(|line| line.split_once("purser-loadtest "));
+            let in_table = page.lines().filter(|line| line.starts_with("| `"));
+            let in_table = in_table.filter_map(|line| {
+                let example = line.strip_suffix("` |")?.rsplit('`').next()?;
+                line.starts_with(&format!("| `{}`", example.split(' ').next()?)).then_some(example)
+            });
+            for example in examples.map(|(_, words)| words).chain(in_table) {
+                let words = ["purser-loadtest"].into_iter().chain(example.split_whitespace());
+                let taken = Cli::try_parse_from(words);
+                assert!(taken.is_ok(), "{example}: {}", taken.unwrap_err());
+                seen += 1;
+            }
+        }
+        assert!(seen >= 20, "{seen}");
+    }
+
     #[test]
     fn refuses_what_cannot_be_meant() {
         for flags in [

@@ -7,6 +7,7 @@ mod crash;
 mod life;
 mod lifecycle;
 mod money;
+mod pages;
 mod prices;
 mod race;
 mod rating_page;

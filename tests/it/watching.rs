@@ -314,7 +314,7 @@ fn the_log_names_requests() {
     let text = "log_format = \"json\"\nlog_level = \"debug\"\nslowlog_log_slower_than_us = 0\n";
     let server = serve(&folder, text);
     let mut client = server.client();
-    let id = text_of(&client.call("CLIENT ID"));
+    let id: u64 = text_of(&client.call("CLIENT ID")).parse().unwrap();
     for line in ["BALANCE nobody", "PING", "OP.GET nobody x"] {
         client.call(line);
     }
@@ -326,7 +326,7 @@ fn the_log_names_requests() {
         assert!(lines.iter().all(|line| line["target"] != "sled::pagecache::iobuf"), "{log}");
         let named = |key: &str| -> Vec<(String, String)> {
             let fields = lines.iter().map(|line| &line["fields"]);
-            let of_client = fields.filter(|line| line["id"].to_string() == id);
+            let of_client = fields.filter(|line| line["id"] == id);
             let with_key = of_client.filter(|line| !line[key].is_null());
             with_key.map(|line| (line["request"].to_string(), line[key].to_string())).collect()
         };

@@ -9,7 +9,8 @@ use super::Live;
 use super::access::{Access, Account, Denied, Standing};
 use super::clients::Client;
 use super::connections::Connections;
-use super::meters::{Dropped, Stamp};
+use super::drops::Dropped;
+use super::meters::Stamp;
 use super::ring::{Reply, Ring};
 use super::slow_log::{self, Entry, Kept};
 use super::socket::Outgoing;
@@ -19,6 +20,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::time::Timestamp;
 use crate::engine::batch::BatchNo;
 use std::cell::{Cell, Ref, RefCell};
+use std::fmt::Display;
 use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -235,8 +237,8 @@ impl Connection {
     }
 
     /// It is ended, for this reason.
-    pub(super) fn note_dropped(&self, why: Dropped) {
-        self.home.meters.count_dropped(why);
+    pub(super) fn note_dropped(&self, why: Dropped, what: &dyn Display) {
+        self.home.context.drops.note(&self.client, why, what);
     }
 
     /// So many bytes of requests lie here that are not whole.
@@ -262,9 +264,10 @@ impl Connection {
 
     /// Ends the connection, so that others have its memory.
     pub(super) fn give_way(&self) {
-        let (client, id, held) = (self.client.address, self.id, self.held.get());
-        self.note_dropped(Dropped::Memory);
-        tracing::warn!(%client, id, held, "dropped: all clients together hold more than clients_memory_max");
+        let held = self.held.get();
+        let what =
+            format_args!("it holds {held} bytes, and all together more than clients_memory_max");
+        self.note_dropped(Dropped::Memory, &what);
         self.kill();
         self.recount();
     }
@@ -448,9 +451,7 @@ impl Connection {
         };
         self.state.borrow_mut().is_blocked = false;
         if !can_write {
-            let (client, id) = (self.client.address, self.id);
-            tracing::info!(%client, id, "dropped: it does not read its replies");
-            self.note_dropped(Dropped::Stalled);
+            self.note_dropped(Dropped::Stalled, &"it does not read its replies");
             self.kill();
         }
         // The next turn goes on writing.

@@ -1,5 +1,5 @@
 //! What a shard counts of its connections: requests and how long they took, what they were answered,
-//! bytes, and who was dropped.
+//! bytes.
 //!
 //! Only the shard's thread writes, so that counting is a load and a store, as with a plain number; any
 //! thread may read at any time.
@@ -66,38 +66,6 @@ impl Stamp {
     }
 }
 
-/// Why a connection was ended that its client has not ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dropped {
-    /// It said nothing for too long.
-    Idle,
-    /// It did not authenticate, or send a whole request, in time.
-    Handshake,
-    /// It did not read its replies.
-    Stalled,
-    /// `CLIENT KILL`, or its user is gone.
-    Killed,
-    /// What it sent is no request, or too large.
-    Protocol,
-    /// It spoke HTTP.
-    Http,
-    /// All clients together held too much memory, and it the most.
-    Memory,
-}
-
-impl Dropped {
-    /// All reasons, in the order in which they are counted.
-    pub(super) const ALL: [(Self, &'static str); 7] = [
-        (Self::Idle, "idle"),
-        (Self::Handshake, "handshake"),
-        (Self::Stalled, "stalled"),
-        (Self::Killed, "killed"),
-        (Self::Protocol, "protocol"),
-        (Self::Http, "http"),
-        (Self::Memory, "memory"),
-    ];
-}
-
 /// Why a wallet declined, in the order in which it is counted.
 pub(super) const DECLINES: [&str; 3] = ["NOFUNDS", "FROZEN", "CLOSED"];
 
@@ -122,7 +90,6 @@ pub(super) struct Meters {
     errors: Vec<Count>,
     declines: [Count; DECLINES.len()],
     limited: [Count; LIMITS.len()],
-    dropped: [Count; Dropped::ALL.len()],
     pub(super) requests: Count,
     pub(super) bytes_in: Count,
     pub(super) bytes_out: Count,
@@ -140,7 +107,6 @@ impl Meters {
             errors: ErrorCode::ALL.iter().map(|_| Count::default()).collect(),
             declines: Default::default(),
             limited: Default::default(),
-            dropped: Default::default(),
             requests: Count::default(),
             bytes_in: Count::default(),
             bytes_out: Count::default(),
@@ -200,14 +166,6 @@ impl Meters {
         let [in_flight, rate] = &self.limited;
         if is_rate { rate.add(1) } else { in_flight.add(1) }
     }
-
-    /// A connection was ended.
-    pub(super) fn count_dropped(&self, why: Dropped) {
-        let at = Dropped::ALL.iter().position(|(reason, _)| *reason == why);
-        if let Some(count) = at.and_then(|at| self.dropped.get(at)) {
-            count.add(1);
-        }
-    }
 }
 
 /// The meters of all shards.
@@ -253,13 +211,6 @@ impl AllMeters {
     pub(super) fn limited(&self) -> impl Iterator<Item = (&'static str, u64)> {
         LIMITS.into_iter().enumerate().map(|(at, limit)| {
             (limit, self.sum(|meters| meters.limited.get(at).map_or(0, Count::get)))
-        })
-    }
-
-    /// Connections that were ended, by reason.
-    pub(super) fn dropped(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Dropped::ALL.into_iter().enumerate().map(|(at, (_, reason))| {
-            (reason, self.sum(|meters| meters.dropped.get(at).map_or(0, Count::get)))
         })
     }
 }

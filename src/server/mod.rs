@@ -9,13 +9,14 @@ mod client_commands;
 mod clients;
 mod connection;
 mod connections;
-mod failures;
+mod drops;
 pub mod http;
 mod info;
 mod meters;
 pub mod publish;
 mod reader;
 mod ring;
+mod seldom;
 mod session;
 mod slow_log;
 mod socket;
@@ -34,9 +35,10 @@ use crate::engine::signal::ShardSignal;
 use access::Access;
 use clients::{Client, Clients};
 use connections::Connections;
-use failures::Failures;
+use drops::Drops;
 use meters::{AllMeters, Meters};
 use rustls::{ServerConfig, ServerConnection};
+use seldom::Seldom;
 use slow_log::SlowLog;
 use socket2::SockRef;
 use std::rc::Rc;
@@ -108,9 +110,13 @@ pub struct Context {
     started: Instant,
     phase: AtomicU8,
     live: RwLock<Arc<Live>>,
-    failures: Failures,
+    /// Failed attempts to authenticate.
+    failures: Seldom,
+    /// Connections that were ended.
+    drops: Drops,
     handshakes_failed: AtomicU64,
-    rejected: AtomicU64,
+    /// Connections beyond `connections_max`.
+    rejected: Seldom,
     meters: AllMeters,
     slow_log: SlowLog,
 }
@@ -127,7 +133,8 @@ impl Context {
         let access = Arc::new(Access::new(&config.users, None));
         Arc::new(Self {
             live: RwLock::new(Arc::new(Live { config: config.clone(), access })),
-            failures: Failures::default(),
+            failures: Seldom::default(),
+            drops: Drops::default(),
             handshakes_failed: AtomicU64::new(0),
             requests_rules: request::Rules::new(config.tags_max),
             config,
@@ -140,7 +147,7 @@ impl Context {
             clients: Clients::default(),
             started: Instant::now(),
             phase: AtomicU8::new(LOADING),
-            rejected: AtomicU64::new(0),
+            rejected: Seldom::default(),
             meters,
             slow_log: SlowLog::default(),
         })
@@ -294,7 +301,6 @@ pub async fn accept(
     tls: Option<Arc<Tls>>,
 ) {
     let mut warned: Option<Instant> = None;
-    let mut refused: Option<Instant> = None;
     for shard in shards.iter().cycle() {
         let (stream, address) = loop {
             match listener.accept().await {
@@ -314,11 +320,8 @@ pub async fn accept(
         let max = live.config.connections_max;
         let first = live.access.first_standing();
         let Some(client) = context.clients.add(address, local, first.shown(), max) else {
-            let before = context.rejected.fetch_add(1, Ordering::Relaxed);
-            if refused.is_none_or(|refused| refused.elapsed() >= WARN_EVERY) {
-                let total = before.saturating_add(1);
-                tracing::warn!(client = %address, total, "refused: there are connections_max clients");
-                refused = Some(Instant::now());
+            if let Some(others) = context.rejected.count() {
+                tracing::warn!(client = %address, others, "refused: there are connections_max clients");
             }
             // Whether the client still hears it does not matter; with TLS it does not.
             if tls.is_none() {

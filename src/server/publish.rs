@@ -102,8 +102,8 @@ impl Context {
         gauge("purser_connections", self.clients.len());
         gauge("purser_connections_max", self.live().config.connections_max);
         counter("purser_connections_total", self.clients.total());
-        counter("purser_connections_rejected_total", self.rejected.load(Ordering::Relaxed));
-        for (reason, count) in self.meters.dropped() {
+        counter("purser_connections_rejected_total", self.rejected.total());
+        for (reason, count) in self.drops.totals() {
             let dropped = metrics::counter!("purser_connections_dropped_total", "reason" => reason);
             dropped.absolute(count);
         }

@@ -11,7 +11,7 @@ use super::access::{Denied, Standing};
 use super::clients::Client;
 use super::connection::{Connection, Life};
 use super::connections::Connections;
-use super::meters::Dropped;
+use super::drops::Dropped;
 use super::session::{self, Action, ServerCommand, UserChange};
 use super::socket::{Incoming, Outgoing};
 use super::weight::{ID_BYTES, ROW_BYTES, VIEW_BYTES, weight_to_come};
@@ -166,9 +166,7 @@ impl Reader {
                 Err(error) => {
                     let mut bytes = Vec::new();
                     error.write_to(&mut bytes);
-                    let (client, id) = (self.connection.client.address, self.connection.id);
-                    tracing::info!(%client, id, "closed: {error}");
-                    self.connection.note_dropped(Dropped::Protocol);
+                    self.connection.note_dropped(Dropped::Protocol, &error);
                     self.connection.reply(bytes);
                     break Pause::End;
                 }

@@ -2,7 +2,7 @@
 
 use super::access::{Account, Denied, Standing};
 use super::connection::Connection;
-use super::meters::Dropped;
+use super::drops::Dropped;
 use super::{Context, Phase};
 use super::{client_commands, info, watching};
 use crate::codec::reply::{self, ErrorCode};
@@ -12,6 +12,9 @@ use crate::codec::{commands, glob};
 use crate::domain::outcome::Refusal;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// The most bytes that are logged of the name that somebody failed to authenticate with.
+const NAME_SHOWN: usize = 64;
 
 /// The server's own commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,12 +214,8 @@ pub(super) fn handle(
             None => call.error("value is not an integer or out of range"),
         },
         (ServerCommand::Http, _) => {
-            connection.note_dropped(Dropped::Http);
-            tracing::warn!(
-                client = %connection.client.address,
-                id = connection.id,
-                "closed: it speaks HTTP; a web page may have tried to send commands"
-            );
+            let what = "it speaks HTTP; a web page may have tried to send commands";
+            connection.note_dropped(Dropped::Http, &what);
             Action::Quit(Vec::new())
         }
         (command, _) => call.wrong_arity(command.name()),
@@ -367,7 +366,12 @@ fn auth(call: &Call<'_>, index: usize, with_user: bool) -> Result<UserChange, Ac
         };
     }
     access.verify(name, password).map(UserChange::LogIn).ok_or_else(|| {
-        call.context.failures.note(call.connection.client.address, name);
+        if let Some(others) = call.context.failures.count() {
+            // The password is in no log.
+            let user = name.get(..NAME_SHOWN).unwrap_or(name).escape_ascii();
+            let client = call.connection.client.address;
+            tracing::warn!(%client, %user, others, "a client failed to authenticate");
+        }
         call.coded_error(ErrorCode::WrongPass, WRONG_PASS)
     })
 }

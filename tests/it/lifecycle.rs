@@ -1,6 +1,7 @@
 //! Starting, stopping, watching, and the ways in which a start is refused.
 
 use super::support::{Client, PATIENCE, Server, data, folder, signal, spawn, text_of};
+use rustix::process::Signal;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -36,7 +37,7 @@ fn shutdown_and_interrupt_end_it_with_success() {
     server.client().send("SHUTDOWN").unwrap();
     assert!(server.wait().success());
     let mut server = Server::start(&data(&folder));
-    signal(server.id(), "INT");
+    signal(server.id(), Signal::INT);
     assert!(server.wait().success());
 }
 
@@ -142,12 +143,12 @@ fn a_stop_before_it_serves_ends_it_at_once() {
     server.kill();
     // Whoever opens this waits until somebody writes into it.
     let redo = data(&folder).join("redo");
-    assert!(Command::new("mkfifo").arg(&redo).status().unwrap().success());
-    for name in ["TERM", "INT"] {
+    rustix::fs::mkfifoat(rustix::fs::CWD, &redo, rustix::fs::Mode::RUSR).unwrap();
+    for stop in [Signal::TERM, Signal::INT] {
         let (mut process, resp) = starting(&data(&folder));
         let answer = Client::connect(resp).call("PING");
         assert!(format!("{answer:?}").contains("LOADING"), "{answer:?}");
-        signal(process.id(), name);
+        signal(process.id(), stop);
         let mut log = String::new();
         process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
         assert!(process.wait().unwrap().success());
@@ -254,7 +255,7 @@ fn a_damaged_journal_keeps_its_copy_and_an_accepted_loss_is_named() {
     let mut line = String::new();
     let mut out = std::io::BufReader::new(process.stdout.take().unwrap());
     std::io::BufRead::read_line(&mut out, &mut line).unwrap();
-    signal(process.id(), "TERM");
+    signal(process.id(), Signal::TERM);
     let mut log = String::new();
     process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
     assert!(process.wait().unwrap().success(), "{log}");

@@ -1,6 +1,7 @@
 //! A server process on free ports, and a client that reads replies with an independent parser.
 
 use redis::{Parser, Value};
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -68,7 +69,7 @@ impl Server {
     /// logged meanwhile.
     pub(crate) fn reload(&self, outcome: &str) -> String {
         let before = self.log().len();
-        signal(self.id(), "HUP");
+        signal(self.id(), Signal::HUP);
         let start = Instant::now();
         loop {
             let log = self.log()[before..].to_owned();
@@ -95,7 +96,7 @@ impl Server {
 
     /// Asks it to stop, and waits for its exit code.
     pub(crate) fn terminate(mut self) -> ExitStatus {
-        signal(self.process.id(), "TERM");
+        signal(self.process.id(), Signal::TERM);
         self.wait()
     }
 
@@ -148,9 +149,9 @@ pub(crate) fn spawn(data: &Path, more: &[&str]) -> Child {
 }
 
 /// Sends a signal to a process.
-pub(crate) fn signal(process: u32, name: &str) {
-    let sent = Command::new("kill").args([format!("-{name}"), process.to_string()]).status();
-    assert!(sent.unwrap().success());
+pub(crate) fn signal(process: u32, signal: Signal) {
+    let process = Pid::from_raw(process.try_into().unwrap()).unwrap();
+    kill_process(process, signal).unwrap();
 }
 
 /// A folder that goes away with the test.

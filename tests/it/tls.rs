@@ -276,7 +276,7 @@ fn a_handshake_that_does_not_end_is_dropped() {
     let mut client = Client::over(connect(server.resp, &authority, None, BOTH).unwrap());
     assert_eq!(text_of(&client.call("PING")), "PONG");
     let (idle, open) = (TcpStream::connect(server.resp).unwrap(), Instant::now());
-    signal(server.id(), "TERM");
+    signal(server.id(), rustix::process::Signal::TERM);
     let mut server: Server = server;
     assert!(server.wait().success() && open.elapsed() < Duration::from_secs(20));
     drop(idle);

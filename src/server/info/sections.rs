@@ -8,7 +8,6 @@ use crate::engine::signal::ShardSignal;
 use crate::server::meters::Totals;
 use crate::server::{Context, Phase};
 use std::borrow::Cow;
-use std::sync::atomic::Ordering;
 
 /// The fields of a section.
 type Fields = Vec<(Cow<'static, str>, String)>;
@@ -113,7 +112,7 @@ fn stats(context: &Context) -> Fields {
         ("total_commands_processed", requests.to_string()),
         ("total_net_input_bytes", meters.sum(|meters| meters.bytes_in.get()).to_string()),
         ("total_net_output_bytes", meters.sum(|meters| meters.bytes_out.get()).to_string()),
-        ("rejected_connections", context.rejected.load(Ordering::Relaxed).to_string()),
+        ("rejected_connections", context.rejected.total().to_string()),
         ("expired_keys", "0".to_owned()),
         ("evicted_keys", "0".to_owned()),
         ("acl_access_denied_auth", context.failures.total().to_string()),

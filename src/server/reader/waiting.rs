@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::server::connection::Life;
-use crate::server::meters::Dropped;
+use crate::server::drops::Dropped;
 use std::time::Duration;
 
 /// Resolves after a time; never without one.
@@ -19,7 +19,7 @@ impl Reader {
         loop {
             let (limit, why, reason) = self.patience();
             if limit == Some(Duration::ZERO) && self.is_strict {
-                self.say_dropped(why, reason);
+                self.connection.note_dropped(why, &reason);
                 return false;
             }
             tokio::select! {
@@ -36,7 +36,7 @@ impl Reader {
                 }
                 () = after(limit) => {
                     if self.connection.is_drained() {
-                        self.say_dropped(why, reason);
+                        self.connection.note_dropped(why, &reason);
                         return false;
                     }
                 }
@@ -48,12 +48,6 @@ impl Reader {
                 return false;
             }
         }
-    }
-
-    fn say_dropped(&self, why: Dropped, reason: &str) {
-        let (client, id) = (self.connection.client.address, self.connection.id);
-        tracing::info!(%client, id, "dropped: {reason}");
-        self.connection.note_dropped(why);
     }
 
     /// How long the client may say nothing, if not for ever, and what it has missed then.
@@ -115,7 +109,7 @@ impl Reader {
     /// Ends the connection when another client has asked for it.
     pub(super) fn heed_kill(&self) {
         if self.connection.client.is_killed() && self.connection.life() != Life::Dead {
-            self.connection.note_dropped(Dropped::Killed);
+            self.connection.note_dropped(Dropped::Killed, &"it was killed");
             self.connection.kill();
         }
     }

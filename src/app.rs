@@ -47,11 +47,12 @@ pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
         );
     }
     let tls = tls::load(&config)?.map(|material| Tls::new(&material)).transpose()?;
-    files::allow(config.connections_max);
+    let connections_fit = files::allow(config.connections_max);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let prometheus = telemetry::init_metrics(&*clock)?;
     let (resp, http) = (bind(config.resp, "--resp")?, bind(config.http, "--http")?);
     let dir = DataDir::take(&config.data)?;
+    telemetry::note_unclean_start(dir.was_unclean);
     let started = config.clone();
     let config = Config { resp: resp.local_addr()?, http: http.local_addr()?, ..config };
     let system = actix::System::new();
@@ -66,6 +67,7 @@ pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
         let prices = Arc::new(Shelf::new(prices));
         let shelf: Arc<dyn PriceShelf> = Arc::<Shelf>::clone(&prices);
         let context = Context::new(config, clock, signals.clone(), shelf);
+        context.fit(connections_fit);
         let (submit, submissions) = crossbeam::channel::unbounded();
         let shards = start_shards(&context, &signals, &submit);
         resp.set_nonblocking(true)?;

@@ -9,8 +9,10 @@ use purser::config::{Config, Sources, UserSettings, show};
 use purser::domain::id::User;
 use purser::prices::Source;
 use purser::server::tls;
+use rustix::fs::{Gid, Uid};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 /// What can be asked of the settings.
 #[derive(Debug, Subcommand)]
@@ -96,16 +98,14 @@ impl UserCommand {
         };
         let snippet = user.toml(&user.secret.expose());
         check(&snippet, &user)?;
+        let addition = args.append.map(|path| Addition::to(&path, &snippet)).transpose()?;
         let mut out = std::io::stdout().lock();
-        if let Some(path) = args.append {
-            append(&path, &snippet)?;
-            writeln!(
-                out,
-                "# added to {}; a running server takes it over on SIGHUP",
-                path.display()
-            )?;
-        }
         writeln!(out, "# the secret of {}, shown only now: {password}\n\n{snippet}", user.name)?;
+        // A user whose secret nobody has seen is of no use to anybody.
+        out.flush().context("cannot say so")?;
+        let Some(addition) = addition else { return Ok(()) };
+        let path = addition.make()?;
+        writeln!(out, "# added to {}; a running server takes it over on SIGHUP", path.display())?;
         out.flush().context("cannot say so")
     }
 }
@@ -125,19 +125,37 @@ fn load(text: &str) -> anyhow::Result<Config> {
     Ok(sources.load()?.config)
 }
 
-/// Adds a user to a file, in one step.
-fn append(path: &std::path::Path, snippet: &str) -> anyhow::Result<()> {
-    let cannot = || format!("cannot change {}", path.display());
-    let before = std::fs::read_to_string(path).with_context(cannot)?;
-    let gap = if before.trim().is_empty() { "" } else { "\n\n" };
-    let after = format!("{}{gap}{snippet}", before.trim_end());
-    load(&after).with_context(cannot)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(std::path::Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(cannot)?;
-    file.write_all(after.as_bytes()).with_context(cannot)?;
-    file.as_file().set_permissions(std::fs::metadata(path)?.permissions()).with_context(cannot)?;
-    file.as_file().sync_all().with_context(cannot)?;
-    file.persist(path).with_context(cannot)?;
-    Ok(())
+/// A user that is to be added to a file, in one step: all that can fail but that step is done.
+struct Addition {
+    path: PathBuf,
+    file: tempfile::NamedTempFile,
+}
+
+impl Addition {
+    /// The file stays whose it was, and readable for whom it was; a link to it stays a link.
+    fn to(path: &Path, snippet: &str) -> anyhow::Result<Self> {
+        let cannot = || format!("cannot change {}", path.display());
+        let path = path.canonicalize().with_context(cannot)?;
+        let before = std::fs::read_to_string(&path).with_context(cannot)?;
+        let gap = if before.trim().is_empty() { "" } else { "\n\n" };
+        let after = format!("{}{gap}{snippet}", before.trim_end());
+        load(&after).with_context(cannot)?;
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let mut file = tempfile::NamedTempFile::new_in(folder).with_context(cannot)?;
+        file.write_all(after.as_bytes()).with_context(cannot)?;
+        let data = std::fs::metadata(&path).with_context(cannot)?;
+        let (owner, group) = (Uid::from_raw(data.uid()), Gid::from_raw(data.gid()));
+        rustix::fs::fchown(file.as_file(), Some(owner), Some(group))
+            .with_context(|| format!("cannot keep the owner of {}", path.display()))?;
+        file.as_file().set_permissions(data.permissions()).with_context(cannot)?;
+        file.as_file().sync_all().with_context(cannot)?;
+        Ok(Self { path, file })
+    }
+
+    /// Does it; answers where.
+    fn make(self) -> anyhow::Result<PathBuf> {
+        let not_added = || format!("the user was not added to {}", self.path.display());
+        self.file.persist(&self.path).with_context(not_added)?;
+        Ok(self.path)
+    }
 }

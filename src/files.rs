@@ -2,29 +2,30 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// How many files the store and the threads need beside the connections.
+/// How many files the store, the threads and HTTP need beside the connections.
 const RESERVED: u64 = 512;
 
-/// Raises the limit to what so many connections need; says how many fit when that cannot be.
-pub(crate) fn allow(connections_max: usize) {
+/// Raises the limit to what so many connections need. Answers how many fit, and says so when they are fewer.
+pub(crate) fn allow(connections_max: usize) -> usize {
     let connections = u64::try_from(connections_max).unwrap_or(u64::MAX);
     let needed = connections.saturating_add(RESERVED);
     let limit = getrlimit(Resource::Nofile);
     let has = |limit: Option<u64>| limit.is_none_or(|files| files >= needed);
     if has(limit.current) {
-        return;
+        return connections_max;
     }
     let maximum = if has(limit.maximum) { limit.maximum } else { Some(needed) };
     if setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum }).is_ok() {
         tracing::info!("raised the limit of open files to {needed}, for connections_max");
-        return;
+        return connections_max;
     }
     // Only an administrator may go beyond the hard limit; up to it anybody may.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let fit = files.saturating_sub(RESERVED).max(1);
     tracing::warn!(
-        "only {} of connections_max = {connections} connections fit: the process may have {files} \
-         files open. Raise the hard limit to {needed} (`ulimit -Hn`, or LimitNOFILE= of a systemd unit)",
-        files.saturating_sub(RESERVED)
+        "only {fit} of connections_max = {connections} connections fit, and no more are taken: the process may \
+         have {files} files open. Raise the hard limit to {needed} (`ulimit -Hn`, or LimitNOFILE= of a systemd unit)"
     );
+    usize::try_from(fit).unwrap_or(connections_max)
 }

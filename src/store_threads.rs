@@ -186,6 +186,7 @@ impl StoreThreads {
         let state = keeper.state();
         let start = Start {
             anchors: &keeper.checkpoint().tails,
+            archived: &keeper.archive_tails(),
             base: &|wallet| history::kept_seq(&*state, wallet),
         };
         let recovered = recovery::recover(&mut journal, &start, loss)?;

@@ -44,8 +44,11 @@ impl LogLevel {
 /// A level beyond info is meant of purser: its libraries say far too much then.
 fn filter(level: &str) -> anyhow::Result<EnvFilter> {
     let is_beyond = level.parse::<LevelFilter>().is_ok_and(|level| level > LevelFilter::INFO);
-    let filter =
-        if is_beyond { format!("info,actix_server=warn,purser={level}") } else { level.to_owned() };
+    let filter = if is_beyond {
+        format!("info,actix_server=warn,rustls=error,purser={level}")
+    } else {
+        level.to_owned()
+    };
     EnvFilter::try_new(filter).map_err(|error| anyhow::anyhow!("log_level = {level:?}: {error}"))
 }
 
@@ -91,6 +94,11 @@ pub fn init_metrics(clock: &dyn Clock) -> anyhow::Result<PrometheusHandle> {
     metrics::gauge!("purser_start_time_seconds")
         .set(as_float(u64::try_from(start).unwrap_or_default()));
     Ok(handle)
+}
+
+/// Notes how the last run ended, for an alert that comes when the process is there again.
+pub(crate) fn note_unclean_start(was_unclean: bool) {
+    metrics::gauge!("purser_unclean_start").set(f64::from(u8::from(was_unclean)));
 }
 
 /// Folds samples into histograms for as long as the server runs.

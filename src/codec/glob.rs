@@ -2,6 +2,10 @@
 //! `[a-c]` and `[^a-c]` one of or none of some bytes, `\x` the byte x itself. Every byte string is a
 //! pattern: a class that is not closed ends with the pattern.
 
+/// The most bytes of a pattern that a client may send: names have 128 at most, and each of them is held
+/// against it.
+pub const PATTERN_MAX: usize = 256;
+
 /// Whether a pattern matches the whole of a text.
 ///
 /// Takes at most the product of both lengths in steps: only the last `*` is ever tried again.

@@ -19,6 +19,7 @@ use spec::{Opt, Spec, Verb};
 use value::{Form, Value};
 pub(super) use value::{kind_word, overage_word};
 
+use super::glob::PATTERN_MAX;
 use super::resp::Args;
 use crate::domain::amount::Amount;
 use crate::domain::command::GrantKind;
@@ -34,6 +35,8 @@ use crate::domain::usage::Quantity;
 const HOLDS: (usize, usize) = (100, 1000);
 /// How many wallets `WALLET.SCAN` looks at when not told, and at most.
 const SCANNED: (usize, usize) = (10, 10_000);
+/// The same where each name is held against a pattern: that takes up to 30 µs.
+const MATCHED: (usize, usize) = (10, 1_000);
 
 /// What requests are checked against, beyond the contract itself. Made once.
 #[derive(Debug, Clone)]
@@ -281,10 +284,14 @@ impl<'a> Call<'a> {
     fn scan(self, cursor: &[u8], sent: Option<Timestamp>) -> Result<Scan, RequestError> {
         let cursor = std::str::from_utf8(cursor).ok().and_then(|cursor| cursor.parse().ok());
         let pattern = match self.value(Opt::Match) {
+            Some(Value::Bytes(pattern)) if pattern.len() > PATTERN_MAX => {
+                let text = format!("the pattern of MATCH has at most {PATTERN_MAX} bytes");
+                return Err(RequestError::range(text));
+            }
             Some(Value::Bytes(pattern)) => Some(pattern.to_vec()),
             _ => None,
         };
-        let count = self.count(SCANNED)?;
+        let count = self.count(if pattern.is_some() { MATCHED } else { SCANNED })?;
         let cursor = cursor.ok_or_else(|| RequestError::malformed("invalid cursor"))?;
         Ok(Scan { cursor, pattern, count, sent })
     }

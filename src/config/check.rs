@@ -3,6 +3,8 @@
 use super::Config;
 use super::table::DAY_MS;
 use crate::domain::time::Span;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
 
 /// A setting that is not what it may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,11 +64,10 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
     let allowed = "0, or 1048576 or more";
     range(memory == 0 || memory >= 1_048_576, "clients_memory_max", allowed)?;
     range(c.write_stall_max_ms > 0, "write_stall_max_ms", "above 0")?;
-    let filter = tracing_subscriber::EnvFilter::try_new(&c.log_level);
     range(
-        filter.is_ok(),
+        is_filter(&c.log_level),
         "log_level",
-        "error, warn, info, debug or a filter such as purser=debug",
+        "error, warn, info, debug, trace, off or a filter such as info,sled=debug",
     )?;
     let (cert, key) = (c.tls_cert.is_some(), c.tls_key.is_some());
     range(
@@ -80,6 +81,14 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
         "empty without tls_cert and tls_key",
     )?;
     exposed(config)
+}
+
+/// Whether this says what is to be logged. A word alone must be a level: another one would be taken for the
+/// name of a module, and nothing else be logged.
+fn is_filter(text: &str) -> bool {
+    let is_level = |word: &str| word.trim().parse::<LevelFilter>().is_ok();
+    text.split(',').all(|part| part.contains('=') || is_level(part))
+        && EnvFilter::try_new(text).is_ok()
 }
 
 /// Without users anybody who reaches the server may do anything, so nobody else's machine may reach

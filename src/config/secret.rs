@@ -8,7 +8,7 @@ use std::fmt::{self, Write as _};
 /// What stands in front of a hash.
 const SCHEME: &str = "blake3:";
 /// What secrets that purser makes begin with, so that scanners of leaks can find them.
-const MARK: &str = "purser_";
+pub const MARK: &str = "purser_";
 /// How many random bytes a secret that purser makes has.
 const PASSWORD_BYTES: usize = 20;
 

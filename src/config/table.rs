@@ -151,7 +151,7 @@ settings! {
     /// Less free space where the data directory lies is warned of; 0: never.
     disk_free_warn_bytes: u64 = 1024 * 1024 * 1024, "bytes", Reload;
     /// What is logged: error, warn, info, debug (of purser, not its libraries), or a filter such as sled=debug.
-    log_level: String = "info,actix_server=warn".to_owned(), "filter", Reload;
+    log_level: String = "info,actix_server=warn,rustls=error".to_owned(), "filter", Reload;
     /// How long a hold lives when its AUTHORIZE does not say.
     hold_ttl_ms: i64 = Rules::default().hold_ttl.millis(), "ms", Restart;
     /// How long after a grant's expiry money that a hold releases may still return to it.

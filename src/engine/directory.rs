@@ -7,6 +7,7 @@
 
 use crate::domain::id::WalletId;
 use crate::domain::memory::Era;
+use crate::store::archive::Secret;
 use crate::store::state;
 use std::collections::BTreeMap;
 
@@ -16,11 +17,21 @@ const PART_BITS: u32 = 7;
 
 /// Where a walk over all wallets goes on. Zero is its beginning, and its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cursor(pub u64);
+pub struct Cursor(u64);
 
 impl Cursor {
     /// The beginning, and the end.
     pub const START: Self = Self(0);
+
+    /// The cursor that a client sends back.
+    pub fn unsealed(cursor: u64, secret: Secret) -> Self {
+        Self(secret.unseal(cursor))
+    }
+
+    /// As a client gets it: a cursor tells of a name, perhaps of a wallet that the client may not see.
+    pub fn sealed(self, secret: Secret) -> u64 {
+        secret.seal(self.0)
+    }
 
     fn new(part: u8, prefix: u64) -> Self {
         Self((u64::from(part) << (u64::BITS - PART_BITS)) | prefix)

@@ -68,18 +68,20 @@ pub struct LiveWallet {
     last: Position,
     /// What the state has of it, once the checkpoint that goes on is complete.
     kept: Kept,
+    /// How many parts it may still give before the next snapshot; none before the first of them.
+    parts_left: Option<usize>,
 }
 
 impl LiveWallet {
     /// A wallet that was never opened.
     pub fn unopened(id: WalletId) -> Self {
-        Self { id, wallet: None, last: Position::NONE, kept: Kept::default() }
+        Self { id, wallet: None, last: Position::NONE, kept: Kept::default(), parts_left: None }
     }
 
     /// A wallet as the disk has it.
     pub fn taken_up(id: WalletId, taken: TakenUp) -> Self {
         let TakenUp { wallet, last, kept, .. } = taken;
-        Self { id, wallet: Some(wallet), last, kept }
+        Self { id, wallet: Some(wallet), last, kept, parts_left: None }
     }
 
     /// Its name.
@@ -103,7 +105,8 @@ impl LiveWallet {
     }
 
     /// A part of the next snapshot, while that has more pages of holds than `limit`: so many of them,
-    /// as they are now. None when [`Self::snapshot`] takes no longer than that.
+    /// as they are now. None when [`Self::snapshot`] takes no longer than that, or when all pages were given
+    /// twice over: they change faster than they are given, and the rest is to be given at once.
     pub fn some_pages(&mut self, limit: usize) -> Result<Option<Vec<Row>>, Broken> {
         let Some(wallet) = &mut self.wallet else { return Ok(None) };
         if wallet.holds().len() <= HOLDS_IN_CORE {
@@ -113,10 +116,16 @@ impl LiveWallet {
         if self.kept.pages.is_empty() {
             pages = wallet.holds().pages();
         }
-        let Some(rest) = pages.iter().nth(limit).copied() else {
+        let parts_left = self.parts_left.unwrap_or_else(|| {
+            let parts = wallet.holds().pages().len() / limit.max(1);
+            parts.saturating_mul(2).saturating_add(1)
+        });
+        let rest = pages.iter().nth(limit).copied().filter(|_| parts_left > 0);
+        let Some(rest) = rest else {
             wallet.holds_mut().touch_again(pages);
             return Ok(None);
         };
+        self.parts_left = Some(parts_left.saturating_sub(1));
         // What changes again meanwhile is written again.
         let rest = pages.split_off(&rest);
         wallet.holds_mut().touch_again(rest);
@@ -150,6 +159,7 @@ impl LiveWallet {
     /// together, and all rows of earlier calls before them. `owed`, the debts of all snapshots, changes by its own.
     pub fn snapshot(&mut self, rules: &Rules, owed: &mut Debts) -> Result<Vec<Row>, Broken> {
         let Some(wallet) = &mut self.wallet else { return Ok(Vec::new()) };
+        self.parts_left = None;
         let touched = wallet.holds_mut().take_touched();
         let on_pages = wallet.holds().len() > HOLDS_IN_CORE;
         let was_on_pages = !self.kept.pages.is_empty();

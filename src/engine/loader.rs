@@ -232,5 +232,5 @@ fn names(history: &History, scan: &Scan) -> Result<WalletPage, StoreError> {
     })?;
     let mut wallets = page.into_names();
     wallets.retain(|wallet| (scan.shows)(wallet.as_str()));
-    Ok(WalletPage { cursor: next.0, wallets })
+    Ok(WalletPage { cursor: next.sealed(history.secret()), wallets })
 }

@@ -331,6 +331,18 @@ impl Shard {
         self.tell_keeper(ToKeeper::Forgotten(forgotten));
     }
 
+    /// Where a walk over all wallets goes on.
+    pub fn cursor(&self, sealed: u64) -> Cursor {
+        self.disk
+            .get()
+            .map_or(Cursor::START, |disk| Cursor::unsealed(sealed, disk.history.secret()))
+    }
+
+    /// A cursor as a client gets it.
+    fn sealed(&self, cursor: Cursor) -> u64 {
+        self.disk.get().map_or(0, |disk| cursor.sealed(disk.history.secret()))
+    }
+
     /// Asks for a page of all wallets; the outcome goes to the asker.
     pub fn ask_page(&self, scan: Scan) {
         let reply_to = scan.reply_to;
@@ -339,7 +351,8 @@ impl Shard {
         }
         if self.outbox.ask(scan).is_none() {
             // After the last shard, perhaps one of a time with more of them, comes the state.
-            let page = WalletPage { cursor: Cursor::in_state(0).0, wallets: Vec::new() };
+            let cursor = self.sealed(Cursor::in_state(0));
+            let page = WalletPage { cursor, wallets: Vec::new() };
             self.deliver(reply_to, Outcome::Wallets(Box::new(page)), BatchNo::NONE);
         }
     }
@@ -348,7 +361,7 @@ impl Shard {
     fn scan(&self, scan: &Scan) {
         let (next, mut wallets) = self.directory.borrow().page(scan.cursor, scan.count);
         wallets.retain(|wallet| (scan.shows)(wallet.as_str()));
-        let page = WalletPage { cursor: next.0, wallets };
+        let page = WalletPage { cursor: self.sealed(next), wallets };
         self.deliver(scan.reply_to, Outcome::Wallets(Box::new(page)), self.last_batch());
     }
 

@@ -4,13 +4,15 @@ use super::clients::Client;
 use super::session::{Action, Call, integer};
 use std::net::SocketAddr;
 
+/// The most bytes of a name that a client gives itself: `CLIENT LIST` shows those of all.
+const NAME_MAX: usize = 256;
+
 /// The refusal of a name.
-pub(super) const BAD_NAME: &str =
-    "Client names cannot contain spaces, newlines or special characters.";
+pub(super) const BAD_NAME: &str = "Client names cannot contain spaces, newlines or special characters, and have at most 256 bytes.";
 
 /// A name that a client may give itself; empty takes it away.
 pub(super) fn valid_name(name: &[u8]) -> Option<String> {
-    let valid = name.iter().all(u8::is_ascii_graphic);
+    let valid = name.len() <= NAME_MAX && name.iter().all(u8::is_ascii_graphic);
     valid.then(|| String::from_utf8_lossy(name).into_owned())
 }
 
@@ -49,7 +51,7 @@ pub(super) fn handle(call: &Call<'_>) -> Action {
 fn set_info(call: &Call<'_>) -> Action {
     let Some(value) = valid_name(call.arg(3)) else {
         return call
-            .error("lib-name and lib-ver cannot contain spaces, newlines or special characters.");
+            .error("lib-name and lib-ver cannot contain spaces, newlines or special characters, and have at most 256 bytes.");
     };
     let mut names = call.connection.client.names();
     if call.is(2, "lib-name") {

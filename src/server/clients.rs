@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::Notify;
@@ -16,6 +16,10 @@ pub(super) struct Client {
     pub(super) address: SocketAddr,
     pub(super) local: SocketAddr,
     since: Instant,
+    /// When it last sent something, in seconds since it came.
+    asked_at: AtomicU64,
+    /// How many bytes it holds.
+    held: AtomicUsize,
     names: Mutex<Names>,
     is_killed: AtomicBool,
     /// Wakes its reader when it is killed.
@@ -52,20 +56,37 @@ impl Client {
         self.is_killed.load(Ordering::Acquire)
     }
 
+    /// It has sent something.
+    pub(super) fn asks(&self) {
+        self.asked_at.store(self.since.elapsed().as_secs(), Ordering::Relaxed);
+    }
+
+    /// It holds so many bytes: requests that are not whole, replies that did not leave.
+    pub(super) fn hold(&self, bytes: usize) {
+        self.held.store(bytes, Ordering::Relaxed);
+    }
+
+    /// When it came.
+    pub(super) const fn since(&self) -> Instant {
+        self.since
+    }
+
     /// Its line in `CLIENT LIST`, as Redis writes it.
     pub(super) fn line(&self) -> String {
         let names = self.names().clone();
+        let age = self.since.elapsed().as_secs();
+        let idle = age.saturating_sub(self.asked_at.load(Ordering::Relaxed));
         let mut line = String::new();
         // Writing to a string cannot fail.
         let _ = write!(
             line,
-            "id={} addr={} laddr={} name={} age={} db=0 cmd={} user={} lib-name={} \
-             lib-ver={} resp={}",
+            "id={} addr={} laddr={} name={} age={age} idle={idle} flags=N db=0 sub=0 psub=0 ssub=0 \
+             multi=-1 watch=0 tot-mem={} cmd={} user={} redir=-1 lib-name={} lib-ver={} resp={}",
             self.id,
             self.address,
             self.local,
             names.name,
-            self.since.elapsed().as_secs(),
+            self.held.load(Ordering::Relaxed),
             if names.command.is_empty() { "NULL" } else { names.command },
             names.user,
             names.lib_name,
@@ -101,6 +122,8 @@ impl Clients {
             address,
             local,
             since: Instant::now(),
+            asked_at: AtomicU64::new(0),
+            held: AtomicUsize::new(0),
             names: Mutex::new(Names { proto: 2, user: user.to_owned(), ..Names::default() }),
             is_killed: AtomicBool::new(false),
             killed: Notify::new(),

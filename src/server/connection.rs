@@ -254,7 +254,11 @@ impl Connection {
             let kept = self.state.borrow().kept.len();
             self.unsent_bytes().saturating_add(self.input_bytes.get()).saturating_add(kept)
         };
-        self.home.count_held(self.held.replace(now), now);
+        let before = self.held.replace(now);
+        if before != now {
+            self.client.hold(now);
+        }
+        self.home.count_held(before, now);
     }
 
     /// How many bytes its shard counts for it.
@@ -334,6 +338,7 @@ impl Connection {
         while state.out.len() < live.config.reply_bytes_max {
             let Some((stamp, reply)) = state.ring.pop(durable) else {
                 if state.ring.len() == 0 {
+                    state.ring.tidy();
                     state.kept.tidy();
                 }
                 return false;

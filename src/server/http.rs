@@ -13,6 +13,9 @@ use std::time::Duration;
 /// How long a TLS handshake may take.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
+/// The most connections, so that those who open very many leave files to the store and to RESP.
+const CONNECTIONS_MAX: usize = 256;
+
 /// Serves HTTP on a thread of its own.
 pub fn serve(
     listener: TcpListener,
@@ -25,10 +28,13 @@ pub fn serve(
             .app_data(web::Data::from(Arc::clone(&context)))
             .app_data(web::Data::new(prometheus.clone()))
             .route("/livez", web::get().to(live))
+            .route("/livez", web::head().to(live))
             .route("/readyz", web::get().to(ready))
+            .route("/readyz", web::head().to(ready))
             .route("/metrics", web::get().to(metrics))
     });
-    let server = server.workers(1).disable_signals().shutdown_timeout(1);
+    let server =
+        server.workers(1).max_connections(CONNECTIONS_MAX).disable_signals().shutdown_timeout(1);
     let server = match tls {
         None => server.listen(listener)?,
         Some(tls) => server

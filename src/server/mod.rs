@@ -42,7 +42,7 @@ use seldom::Seldom;
 use slow_log::SlowLog;
 use socket2::SockRef;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tls::Tls;
@@ -117,6 +117,8 @@ pub struct Context {
     handshakes_failed: AtomicU64,
     /// Connections beyond `connections_max`.
     rejected: Seldom,
+    /// How many connections fit into the files that the process may open.
+    connections_fit: AtomicUsize,
     meters: AllMeters,
     slow_log: SlowLog,
 }
@@ -148,6 +150,7 @@ impl Context {
             started: Instant::now(),
             phase: AtomicU8::new(LOADING),
             rejected: Seldom::default(),
+            connections_fit: AtomicUsize::new(usize::MAX),
             meters,
             slow_log: SlowLog::default(),
         })
@@ -173,6 +176,12 @@ impl Context {
         for shard in shards {
             shard.reload(Arc::clone(&live)).await;
         }
+    }
+
+    /// No more connections than so many are taken, whatever `connections_max` says: the store must always be
+    /// able to open a file.
+    pub fn fit(&self, connections: usize) {
+        self.connections_fit.store(connections, Ordering::Relaxed);
     }
 
     /// It serves from now on, unless it was told to stop meanwhile. Answers whether it does.
@@ -317,7 +326,7 @@ pub async fn accept(
         };
         let local = stream.local_addr().unwrap_or(context.config.resp);
         let live = context.live();
-        let max = live.config.connections_max;
+        let max = live.config.connections_max.min(context.connections_fit.load(Ordering::Relaxed));
         let first = live.access.first_standing();
         let Some(client) = context.clients.add(address, local, first.shown(), max) else {
             if let Some(others) = context.rejected.count() {

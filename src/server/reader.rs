@@ -27,7 +27,6 @@ use crate::domain::ledger::LedgerQuery;
 use crate::domain::outcome::{Outcome, Refusal};
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::ReplyTo;
-use crate::engine::directory::Cursor;
 use crate::engine::peers::{Forward, Question, Scan};
 use bytes::{Buf, BytesMut};
 use std::rc::Rc;
@@ -83,7 +82,8 @@ pub(super) async fn serve(
         stream: incoming,
         input: BytesMut::new(),
         parser: Parser::new(limits(&home.live().config, connection.is_stranger())),
-        since: Instant::now(),
+        // With TLS its handshake has taken a part of its time.
+        since: client.since(),
         has_asked: false,
         is_strict: connection.is_stranger(),
     };
@@ -187,12 +187,18 @@ impl Reader {
                 break Pause::Barrier(action);
             }
         };
-        if self.input.is_empty() && had > INPUT_KEPT {
-            self.input = BytesMut::new();
+        if self.input.is_empty() {
+            self.parser.tidy();
+            if had > INPUT_KEPT {
+                self.input = BytesMut::new();
+            }
         }
         // The flush that follows counts it.
         self.connection.set_input_bytes(self.input.len());
-        self.has_asked |= taken > 0;
+        if taken > 0 {
+            self.has_asked = true;
+            self.connection.client.asks();
+        }
         self.home.meters.requests.add(taken);
         pause
     }
@@ -313,7 +319,7 @@ impl Reader {
             Some(account) => Box::new(move |wallet| account.sees(wallet) && matches(wallet)),
         };
         self.home.shard.ask_page(Scan {
-            cursor: Cursor(asked.cursor),
+            cursor: self.home.shard.cursor(asked.cursor),
             count: asked.count,
             shows,
             reply_to: self.expect(asked.count.saturating_mul(ID_BYTES)),

@@ -14,6 +14,9 @@ const ID_BYTES: usize = 32;
 /// About how many bytes an entry of a ledger's row takes in a reply.
 const ENTRY_BYTES: usize = 64;
 
+/// Room for so many requests is kept when none is left.
+const ROOM_KEPT: usize = 16;
+
 /// What will be sent for a request.
 #[derive(Debug)]
 pub(super) enum Reply {
@@ -156,6 +159,13 @@ impl Ring {
                 Some((stamp, reply))
             }
             _ => None,
+        }
+    }
+
+    /// Frees the room of many requests, when all of them are answered.
+    pub(super) fn tidy(&mut self) {
+        if self.slots.is_empty() && self.slots.capacity() > ROOM_KEPT {
+            self.slots = VecDeque::new();
         }
     }
 

@@ -5,10 +5,12 @@ use super::connection::Connection;
 use super::drops::Dropped;
 use super::{Context, Phase};
 use super::{client_commands, info, watching};
+use crate::codec::commands;
+use crate::codec::glob::{self, PATTERN_MAX};
 use crate::codec::reply::{self, ErrorCode};
 use crate::codec::request::RequestError;
 use crate::codec::resp::{Args, Proto, Writer};
-use crate::codec::{commands, glob};
+use crate::config::secret;
 use crate::domain::outcome::Refusal;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -136,7 +138,7 @@ impl<'a> Call<'a> {
         self.coded_error(ErrorCode::Err, text)
     }
 
-    fn coded_error(&self, code: ErrorCode, text: &str) -> Action {
+    pub(super) fn coded_error(&self, code: ErrorCode, text: &str) -> Action {
         self.reply(|writer| writer.error(code.as_str(), text.as_bytes()))
     }
 
@@ -367,7 +369,9 @@ fn auth(call: &Call<'_>, index: usize, with_user: bool) -> Result<UserChange, Ac
     }
     access.verify(name, password).map(UserChange::LogIn).ok_or_else(|| {
         if let Some(others) = call.context.failures.count() {
-            // The password is in no log.
+            // No secret is in a log, not even where it was sent in the place of the name.
+            let is_secret = name.starts_with(secret::MARK.as_bytes());
+            let name = if is_secret { b"(a secret)" } else { name };
             let user = name.get(..NAME_SHOWN).unwrap_or(name).escape_ascii();
             let client = call.connection.client.address;
             tracing::warn!(%client, %user, others, "a client failed to authenticate");
@@ -394,6 +398,9 @@ fn command_table(call: &Call<'_>) -> Action {
 /// `CONFIG GET pattern …`
 fn config_get(call: &Call<'_>) -> Action {
     let patterns: Vec<_> = call.args.iter_from(2).map(<[u8]>::to_ascii_lowercase).collect();
+    if patterns.iter().any(|pattern| pattern.len() > PATTERN_MAX) {
+        return call.error(&format!("a pattern has at most {PATTERN_MAX} bytes"));
+    }
     let is_chosen =
         |name: &str| patterns.iter().any(|pattern| glob::matches(pattern, name.as_bytes()));
     let settings = info::settings(&call.connection.live().config);

@@ -1,7 +1,9 @@
 //! `LATENCY` and `SLOWLOG`: what took how long, as Redis 7 answers it.
 
+use super::access::Standing;
 use super::session::{Action, Call, integer};
 use crate::codec::commands;
+use crate::codec::reply::ErrorCode;
 
 /// How many entries `SLOWLOG GET` shows when it is not told.
 const SLOW_SHOWN: i64 = 10;
@@ -50,6 +52,12 @@ fn histogram(call: &Call<'_>) -> Action {
 
 /// `SLOWLOG GET [count]`, `SLOWLOG LEN`, `SLOWLOG RESET`
 pub(super) fn slow_log(call: &Call<'_>) -> Action {
+    if let Standing::Known(account) = &*call.connection.standing()
+        && !account.sees_all()
+    {
+        let text = "the slow log has requests for all wallets, and this user may see some only";
+        return call.coded_error(ErrorCode::NoPerm, text);
+    }
     let log = &call.context.slow_log;
     if call.is(1, "get") && call.args.len() <= 3 {
         get(call)

@@ -55,6 +55,13 @@ pub(super) fn begin(to: &Path, source: &Source<'_>) -> Result<Unfinished, StoreE
 
 /// Copies a store that nobody uses, as it is.
 pub fn copy_still(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let (from_whole, to_whole) = (std::path::absolute(from), std::path::absolute(to));
+    if let (Ok(from), Ok(to)) = (from_whole, to_whole)
+        && to.starts_with(from)
+    {
+        let reason = "a stopped store is not copied into itself; name a directory outside of it";
+        return Err(StoreError::Target { path: to, reason });
+    }
     if !data_dir::has_format(from)? {
         return Err(StoreError::NoData { path: from.to_owned() });
     }

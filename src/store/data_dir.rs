@@ -16,8 +16,9 @@
 //! | `control` | the socket over which a running server is told to make a backup |
 
 use super::StoreError;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 /// A journal above this is not copied before recovery: the copy would cost more than it may save.
@@ -39,7 +40,9 @@ pub struct DataDir {
 impl DataDir {
     /// Takes the directory, making it if need be.
     pub fn take(path: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(path).map_err(StoreError::io("make the directory", path))?;
+        // The ledgers of all customers lie here: a new one is for its owner only.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(StoreError::io("make the directory", path))?;
         let lock_path = path.join("lock");
         let mut options = OpenOptions::new();
         let lock = options.read(true).write(true).create(true).truncate(false).open(&lock_path);

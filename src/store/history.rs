@@ -88,6 +88,11 @@ impl History {
         self.state.as_ref()
     }
 
+    /// What keys and cursors are made with.
+    pub const fn secret(&self) -> Secret {
+        self.secret
+    }
+
     /// The key under which the archive files an operation.
     pub fn key(&self, wallet: &WalletId, op: &OpId) -> OpKey {
         OpKey::of(self.secret, wallet, op)
@@ -158,7 +163,17 @@ impl History {
     /// The records of a wallet in the archive that carry an operation's id or refer to it, by their
     /// number.
     fn filed(&self, wallet: &WalletId, op: &OpId) -> Result<BTreeMap<u64, Record>, StoreError> {
-        let (archive, key) = (self.archive(), self.key(wallet, op));
+        self.filed_in(&self.archive(), wallet, op)
+    }
+
+    /// The same, in an archive as somebody sees it.
+    fn filed_in(
+        &self,
+        archive: &View,
+        wallet: &WalletId,
+        op: &OpId,
+    ) -> Result<BTreeMap<u64, Record>, StoreError> {
+        let key = self.key(wallet, op);
         if !archive.may_have(key) {
             return Ok(BTreeMap::new());
         }
@@ -194,7 +209,8 @@ impl History {
                 is_archived = true;
                 if let Some(hold) = &query.hold {
                     // All that concerns a hold is filed under it.
-                    let filed = self.filed(wallet, hold)?;
+                    // In this view: what a checkpoint has archived since was walked already.
+                    let filed = self.filed_in(&archive, wallet, hold)?;
                     let _ = filed.values().rev().any(&mut take);
                     break;
                 }
@@ -411,11 +427,14 @@ impl<'a> TakingUp<'a> {
         records: &[(Position, Record)],
         seq: u64,
     ) -> Result<(), StoreError> {
-        let ops: BTreeSet<&OpId> = records.iter().flat_map(|(_, record)| named(record)).collect();
-        for op in ops {
+        // In one pass: after a crash in a large checkpoint a busy wallet has very many of them.
+        let mut by_op: BTreeMap<&OpId, Vec<&Record>> = BTreeMap::new();
+        for (_, record) in records {
+            named(record).for_each(|op| by_op.entry(op).or_default().push(record));
+        }
+        for (op, of_tail) in by_op {
             let mut filed = self.history.filed(self.id, op)?;
-            let of_tail = records.iter().filter(|(_, record)| concerns(record, op));
-            filed.extend(of_tail.map(|(_, record)| (record.seq, record.clone())));
+            filed.extend(of_tail.into_iter().map(|record| (record.seq, record.clone())));
             // After a crash the archive may be ahead: what follows is folded later.
             if let Some(told) = recalled(op, &filed, seq.saturating_add(1)) {
                 wallet.memory_mut().tell(op.clone(), told);

@@ -130,6 +130,17 @@ pub enum StoreError {
         /// How large it would be.
         bytes: u64,
     },
+    /// The archive has records that the journal has lost.
+    #[error(
+        "the journal ends before {end}, and the archive has its records up to {archived}; restore the \
+         data directory from a backup: what the archive has counts, so --accept-loss cannot help here"
+    )]
+    ArchiveAhead {
+        /// The first place that the journal does not have.
+        end: Position,
+        /// The first that the archive does not have.
+        archived: Position,
+    },
     /// A directory that cannot take a backup.
     #[error("{path} cannot take a backup: {reason}")]
     Target {

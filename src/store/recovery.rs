@@ -36,13 +36,25 @@ pub struct Recovered {
 pub struct Start<'a> {
     /// Where each log ended at the checkpoint; what lies before is in the archive.
     pub anchors: &'a [Tail],
+    /// Up to where the archive has each log.
+    pub archived: &'a [Tail],
     /// The number of a wallet's last event in its snapshot; 0 without one.
     pub base: &'a dyn Fn(&WalletId) -> Result<u64, StoreError>,
 }
 
 impl Start<'_> {
+    /// That a log may end here: the archive goes no further. It would answer for operations that the journal
+    /// has lost, and their places be taken again, so no loss of them can be accepted.
+    fn keeps(&self, end: Position) -> Result<(), StoreError> {
+        let archived = self.archived.iter().find(|tail| tail.next.log() == end.log());
+        match archived.filter(|archived| end < archived.next) {
+            None => Ok(()),
+            Some(archived) => Err(StoreError::ArchiveAhead { end, archived: archived.next }),
+        }
+    }
+
     /// A start without a checkpoint.
-    pub const BEGINNING: Start<'static> = Start { anchors: &[], base: &|_| Ok(0) };
+    pub const BEGINNING: Start<'static> = Start { anchors: &[], archived: &[], base: &|_| Ok(0) };
 }
 
 /// Reads the tail of a journal, and leaves it ready for a writer.
@@ -53,6 +65,11 @@ pub fn recover(
 ) -> Result<Recovered, StoreError> {
     let mut dropped = Vec::new();
     let mut reader = read(journal, start, loss)?;
+    for archived in start.archived {
+        let log = archived.next.log();
+        let end = reader.recovered.tails.iter().find(|tail| tail.next.log() == log);
+        start.keeps(end.map_or(Position::new(log, 1), |tail| tail.next))?;
+    }
     // What one log lost, later records of the same wallets in other logs stand on. Where nothing was
     // cut off, nobody looks: that would cost more than reading the tail does, and a record that does
     // not follow the one before it is noticed when its wallet is taken up.
@@ -63,6 +80,7 @@ pub fn recover(
         if loss == Loss::Refuse {
             return Err(StoreError::Damaged { position: at, reason });
         }
+        start.keeps(at)?;
         dropped.push(format!("from {at} on: {reason}"));
         journal.truncate(at)?;
         reader = read(journal, start, loss)?;

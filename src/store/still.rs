@@ -100,6 +100,7 @@ impl StillCopy {
         let state = keeper.state();
         let start = Start {
             anchors: &keeper.checkpoint().tails,
+            archived: &keeper.archive_tails(),
             base: &|wallet| history::kept_seq(state.as_ref(), wallet),
         };
         let recovered = recovery::recover(&mut journal, &start, Loss::Refuse)?;

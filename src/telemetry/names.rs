@@ -156,6 +156,11 @@ pub const METRICS: &[Metric] = &[
     gauge("purser_open_files", "", "Files that the process has open, sockets included"),
     gauge("purser_open_files_max", "", "How many files it may have open"),
     gauge("purser_start_time_seconds", "", "When the process was started"),
+    gauge(
+        "purser_unclean_start",
+        "",
+        "1 when the run before did not stop in order: a crash, a kill, a store that failed",
+    ),
     gauge("purser_uptime_seconds", "", "Time since the start"),
     gauge("purser_build_info", "version, commit", "The version that runs"),
 ];

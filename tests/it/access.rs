@@ -230,6 +230,60 @@ fn a_wrong_name_and_a_wrong_password_look_the_same_and_no_secret_is_told() {
     }
 }
 
+/// `AUTH secret name`, the wrong way round, wrote the secret into the log.
+#[test]
+fn a_secret_in_the_place_of_the_name_is_not_logged() {
+    let folder = folder();
+    let server = serve(&folder, &user("root", "admin", ""));
+    let secret = "purser_0123456789abcdef0123456789abcdef01234567";
+    assert!(server.client().error(&format!("AUTH {secret} root")).starts_with("WRONGPASS"));
+    let start = Instant::now();
+    while !server.log().contains("failed to authenticate") {
+        assert!(start.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(!server.log().contains("0123456789"), "{}", server.log());
+}
+
+/// Requests of all tenants could be read in the slow log, and whether a wallet exists from the cursors of
+/// `WALLET.SCAN`, which were hashes of names.
+#[test]
+fn who_sees_some_wallets_learns_nothing_of_others() {
+    let folder = folder();
+    let text = [
+        user("root", "admin", ""),
+        user("tenant", "admin", "wallets = [\"acme:*\"]"),
+        "slowlog_log_slower_than_us = 0\n".to_owned(),
+    ];
+    let text = [&text[2][..], &text[0], &text[1]].concat();
+    let server = serve(&folder, &text);
+    let mut root = login(&server, "root");
+    for number in 0..50 {
+        root.map(&format!("WALLET.OPEN other:{number} CURRENCY USD"));
+    }
+    let mut tenant = login(&server, "tenant");
+    assert!(tenant.error("SLOWLOG GET").starts_with("NOPERM"));
+    let mut cursor = "0".to_owned();
+    let hashes: BTreeSet<u64> = (0..50)
+        .map(|number| xxhash_rust::xxh3::xxh3_64(format!("other:{number}").as_bytes()) >> 7)
+        .collect();
+    let mut pages = 0;
+    loop {
+        let Value::Array(page) = tenant.call(&format!("WALLET.SCAN {cursor} COUNT 1")) else {
+            panic!("no page")
+        };
+        assert_eq!(page[1], Value::Array(Vec::new()));
+        cursor = text_of(&page[0]);
+        let number: u64 = cursor.parse().unwrap();
+        assert!(!hashes.contains(&(number & (u64::MAX >> 7))), "{number}");
+        pages += 1;
+        if number == 0 {
+            break;
+        }
+    }
+    assert!(pages >= 50, "{pages}");
+}
+
 #[test]
 fn a_user_that_asks_too_fast_or_too_much_is_told_so_and_served_later() {
     let folder = folder();

@@ -334,6 +334,42 @@ fn who_holds_the_most_goes_when_all_together_hold_too_much() {
     assert!((1..12).contains(&dropped), "not all had to go: {dropped}");
 }
 
+/// The room for a thousand replies stayed with a connection that had asked for them once, and nobody counted
+/// it: strangers took gigabytes.
+#[test]
+fn idle_clients_that_asked_for_much_once_hold_next_to_nothing() {
+    const CLIENTS: usize = 200;
+    let folder = folder();
+    let server = server_with(&folder, "shards = 1\n");
+    let before = resident_bytes(&server);
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let mut client = server.client();
+            client.send_raw(&b"PING\r\n".repeat(1_000)).unwrap();
+            (0..1_000).for_each(|_| drop(client.receive().unwrap()));
+            client
+        })
+        .collect();
+    let each = resident_bytes(&server).saturating_sub(before) / clients.len();
+    assert!(each < 48 * 1024, "{each} bytes a client");
+}
+
+#[test]
+fn names_of_clients_are_short() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let mut client = server.client();
+    assert_eq!(text_of(&client.call(&format!("CLIENT SETNAME {}", "n".repeat(256)))), "OK");
+    for line in ["CLIENT SETNAME", "CLIENT SETINFO LIB-NAME", "CLIENT SETINFO LIB-VER"] {
+        let refused = client.error(&format!("{line} {}", "n".repeat(257)));
+        assert!(refused.contains("at most 256 bytes"), "{refused}");
+    }
+    let line = text_of(&client.call("CLIENT LIST"));
+    for field in [" age=", " idle=0 ", " flags=N ", " tot-mem=", " resp=2"] {
+        assert!(line.contains(field), "{field} in {line}");
+    }
+}
+
 /// How many connections the server has ended for a reason.
 fn dropped(server: &Server, reason: &str) -> usize {
     let (_, metrics) = server.get("/metrics");

@@ -4,7 +4,7 @@
 //!
 //! `CRASH_ROUNDS=500 cargo test --test it crash` runs longer.
 
-use super::support::{Client, PATIENCE, Server, data, folder, map_of, spawn};
+use super::support::{Client, PATIENCE, Server, data, folder, map_of, spawn, verify};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -242,6 +242,7 @@ fn live_and_die(settings: &str, lives: &Range<Duration>, rounds: u64, random: &m
             assert!(server.terminate().success());
         }
     }
+    verify(&data(&folder));
     for database in ["journal", "state"] {
         let blobs = std::fs::read_dir(data(&folder).join(database).join("blobs")).unwrap();
         assert_eq!(blobs.count(), 0, "{database} must keep everything in the file that is synced");

@@ -3,6 +3,7 @@
 
 use super::support::{Server, data, folder, text_of};
 use super::users::{login, serve, user, write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
 fn purser(args: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -80,6 +81,16 @@ fn a_user_is_made_shown_once_and_can_log_in() {
     let mut client = server.client();
     assert_eq!(text_of(&client.call(&format!("AUTH ann {secret}"))), "OK");
     assert!(client.error("BALANCE c").starts_with("NOPERM"));
+    // A link to the file stays one, and who may read it stays as it was.
+    let link = folder.path().join("link.toml");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let other = ["user", "add", "joe", "--role", "read", "--append", link.to_str().unwrap()];
+    assert!(purser(&other, &[]).status.success());
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    let file = std::fs::read_to_string(&path).unwrap();
+    assert!(file.contains("name = \"joe\""), "{file}");
     // Not twice, and nothing was changed.
     let output = purser(&[&add[..], &[path.to_str().unwrap()]].concat(), &[]);
     assert!(!output.status.success() && texts(&output).1.contains("two users ann"));

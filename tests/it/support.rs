@@ -154,6 +154,14 @@ pub(crate) fn signal(process: u32, signal: Signal) {
     kill_process(process, signal).unwrap();
 }
 
+/// Has `purser verify` look at a store that nobody uses.
+pub(crate) fn verify(data: &Path) {
+    let purser =
+        Command::new(env!("CARGO_BIN_EXE_purser")).arg("verify").arg("--data").arg(data).output();
+    let purser = purser.unwrap();
+    assert!(purser.status.success(), "{}", String::from_utf8_lossy(&purser.stderr));
+}
+
 /// A folder that goes away with the test.
 pub(crate) fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()

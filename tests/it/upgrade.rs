@@ -6,11 +6,10 @@
 //!
 //! `cargo test --test it -- --ignored write_a_store`
 
-use super::support::{Client, PATIENCE, Server, data, folder, text_of};
+use super::support::{Client, PATIENCE, Server, data, folder, text_of, verify};
 use redis::Value;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 const STORES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stores");
@@ -125,13 +124,6 @@ fn copy(from: &Path, to: &Path, change: &dyn Fn(&[u8]) -> Vec<u8>) {
 /// Where the questions to a store stand, with their answers.
 fn answers_of(store: &Path) -> PathBuf {
     store.with_added_extension("txt")
-}
-
-fn verify(data: &Path) {
-    let purser =
-        Command::new(env!("CARGO_BIN_EXE_purser")).arg("verify").arg("--data").arg(data).output();
-    let purser = purser.unwrap();
-    assert!(purser.status.success(), "{}", String::from_utf8_lossy(&purser.stderr));
 }
 
 /// Whoever has run an earlier version starts a later one on the same data.

@@ -74,7 +74,12 @@ impl World {
     pub(super) fn start(&mut self) {
         let marks = self.disk.marks().expect("memory");
         let anchors = self.store.anchors();
-        let start = Start { anchors: &anchors, base: &|wallet| self.store.kept_seq(wallet) };
+        let archived = self.store.archived();
+        let start = Start {
+            anchors: &anchors,
+            archived: &archived,
+            base: &|wallet| self.store.kept_seq(wallet),
+        };
         let recovered =
             recover(&mut self.disk, &start, Loss::Refuse).expect("nothing acknowledged is gone");
         let again = recover(&mut self.disk, &start, Loss::Refuse).expect("it is in order now");

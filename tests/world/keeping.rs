@@ -100,6 +100,10 @@ impl Store {
         self.keeper.checkpoint().tails.clone()
     }
 
+    pub(super) fn archived(&self) -> Vec<Tail> {
+        self.keeper.archive_tails()
+    }
+
     pub(super) fn kept_seq(&self, wallet: &WalletId) -> Result<u64, StoreError> {
         history::kept_seq(&*self.keeper.state(), wallet)
     }

@@ -235,11 +235,15 @@ fn ids_and_send_times_travel_beside_the_command() {
 
 #[test]
 fn scan_asks_all_wallets() {
+    // A pattern of 60,000 bytes held a shard up for a minute.
+    let long = format!("WALLET.SCAN 0 MATCH *[{}]", "b".repeat(254));
+    assert_eq!(parse_line(&long).unwrap_err().code(), ErrorCode::Range);
     let scan = |cursor, pattern: Option<&[u8]>, count| {
         Ok(Parsed::Scan(Scan { cursor, pattern: pattern.map(<[u8]>::to_vec), count, sent: None }))
     };
     assert_eq!(parse_line("WALLET.SCAN 0"), scan(0, None, 10));
-    assert_eq!(parse_line("wallet.scan 7 count 99999 match a*"), scan(7, Some(b"a*"), 10_000));
+    assert_eq!(parse_line("wallet.scan 7 count 99999 match a*"), scan(7, Some(b"a*"), 1_000));
+    assert_eq!(parse_line("wallet.scan 7 count 99999"), scan(7, None, 10_000));
     for line in ["WALLET.SCAN x", "WALLET.SCAN -1", "WALLET.SCAN 0 MATCH"] {
         assert_eq!(parse_line(line).unwrap_err().code(), ErrorCode::Err, "{line}");
     }

@@ -129,6 +129,9 @@ enum State {
     Body(usize),
 }
 
+/// Room for so many bytes of an inline request is kept.
+const SCRATCH_KEPT: usize = 1_024;
+
 /// Cuts requests out of a stream of bytes.
 #[derive(Debug)]
 pub struct Parser {
@@ -164,6 +167,13 @@ impl Parser {
     /// Requests that begin from now on have other limits.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+    }
+
+    /// Frees the room of a long inline request. The arguments of the last request are gone then.
+    pub fn tidy(&mut self) {
+        if self.scratch.capacity() > SCRATCH_KEPT {
+            self.scratch = Vec::new();
+        }
     }
 
     /// Reads on. `buf` begins where the last request ended, and holds at least what it held when

@@ -84,6 +84,26 @@ impl Scene {
     }
 }
 
+/// A busy wallet with very many holds changed its pages faster than it gave them: no checkpoint was ever
+/// complete, and journal and memory grew without end.
+#[test]
+fn a_wallet_that_changes_faster_than_it_is_kept_is_kept_all_the_same() {
+    let mut scene = Scene::new(2_000);
+    let pages = scene.live.wallet().unwrap().holds().pages().len();
+    let mut asked = 0;
+    let parts = scene.keep(2, |scene| {
+        for hold in (0..2_000).step_by(20) {
+            asked += 1;
+            scene.ask(&format!("EXTEND w h{hold} 0.000001 ID e{asked}"));
+        }
+        assert!(asked < 100_000, "it never ends");
+    });
+    assert!(parts >= pages / 2 && parts <= pages + 1, "{parts} parts of {pages} pages");
+    scene.check();
+    assert_eq!(scene.keep(pages + 1, |_| {}), 0, "the next one begins anew");
+    scene.check();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -37,6 +37,52 @@ impl Secret {
     }
 }
 
+/// How often a number's halves are mixed: four times is the least for a permutation that looks like chance.
+const ROUNDS: u8 = 6;
+
+impl Secret {
+    /// Another number for each one, 0 for 0, which only this secret turns back: a Feistel network with keyed
+    /// BLAKE3 in its rounds.
+    pub fn seal(self, number: u64) -> u64 {
+        let key = self.sealing_key();
+        match (number, network(&key, number, &mut (0..ROUNDS))) {
+            (0, _) => 0,
+            // Zero has its place already: what would come there goes where zero would have gone.
+            (_, 0) => network(&key, 0, &mut (0..ROUNDS)),
+            (_, sealed) => sealed,
+        }
+    }
+
+    /// The number that was sealed.
+    pub fn unseal(self, sealed: u64) -> u64 {
+        let key = self.sealing_key();
+        let opened = |sealed: u64| network(&key, sealed.rotate_left(32), &mut (0..ROUNDS).rev());
+        match (sealed, opened(sealed).rotate_left(32)) {
+            (0, _) => 0,
+            (_, 0) => opened(0).rotate_left(32),
+            (_, number) => number,
+        }
+    }
+
+    fn sealing_key(self) -> [u8; 32] {
+        let secret = [self.seed.to_le_bytes(), self.salt.to_le_bytes()].concat();
+        blake3::derive_key("purser 2026 cursors of WALLET.SCAN", &secret)
+    }
+}
+
+/// Each round swaps the halves and mixes one with the hash of the other.
+fn network(key: &[u8; 32], number: u64, rounds: &mut dyn Iterator<Item = u8>) -> u64 {
+    let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or_default();
+    let (mut left, mut right) = (half(number >> 32), half(number));
+    for round in rounds {
+        let text = [&[round][..], &right.to_be_bytes()].concat();
+        let hash = blake3::keyed_hash(key, &text);
+        let mixed = hash.as_bytes().first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+        (left, right) = (right, left ^ mixed);
+    }
+    (u64::from(left) << 32) | u64::from(right)
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
@@ -89,6 +135,21 @@ fn halves(whole: u128) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Cursors of `WALLET.SCAN` were hashes of names that anybody can compute: who saw only some wallets
+    /// could ask whether another one exists.
+    #[test]
+    fn a_sealed_number_is_another_one_and_comes_back() {
+        let (one, other) = (Secret::new([1; 16]), Secret::new([2; 16]));
+        assert_eq!((one.seal(0), one.unseal(0)), (0, 0));
+        let odd = network(&one.sealing_key(), 0, &mut (0..ROUNDS));
+        let to_zero = one.unseal(odd);
+        for number in (1..5_000).chain([u64::MAX, 1 << 57, odd, to_zero]) {
+            let sealed = one.seal(number);
+            assert!(sealed != 0 && sealed != other.seal(number), "{number}");
+            assert_eq!(one.unseal(sealed), number);
+        }
+    }
 
     #[test]
     fn keys_differ_by_wallet_operation_and_secret() {

@@ -47,7 +47,7 @@ pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
         );
     }
     let tls = tls::load(&config)?.map(|material| Tls::new(&material)).transpose()?;
-    let connections_fit = files::allow(config.connections_max);
+    let connections_fit = files::allow(config.connections_max, &config.data);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let prometheus = telemetry::init_metrics(&*clock)?;
     let (resp, http) = (bind(config.resp, "--resp")?, bind(config.http, "--http")?);

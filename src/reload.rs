@@ -81,7 +81,7 @@ impl Reload {
             tracing::warn!("{warning}");
         }
         if next.connections_max > before.connections_max {
-            self.context.fit(files::allow(next.connections_max));
+            self.context.fit(files::allow(next.connections_max, &next.data));
         }
         self.context.reload(next, &self.shards).await;
         // Only now every shard goes by it: whoever reads what is said may rely on it.

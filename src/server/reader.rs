@@ -140,12 +140,7 @@ impl Reader {
     fn take_requests(&mut self) -> Pause {
         let context = Arc::clone(&self.home.context);
         let live = self.home.live();
-        let is_stranger = self.connection.is_stranger();
-        if is_stranger && !self.is_strict {
-            // It has logged out: it has as long as a new client to say who it is.
-            self.since = Instant::now();
-        }
-        self.is_strict = is_stranger;
+        self.heed_standing();
         self.parser.set_limits(limits(&live.config, self.is_strict));
         let now = context.clock.now();
         let at = self.home.meters.now();
@@ -201,6 +196,16 @@ impl Reader {
         }
         self.home.meters.requests.add(taken);
         pause
+    }
+
+    /// A client that has logged out, or has to say who it is since the configuration was read again, has as long
+    /// for that as a new one.
+    fn heed_standing(&mut self) {
+        let is_stranger = self.connection.is_stranger();
+        if is_stranger && !self.is_strict {
+            self.since = Instant::now();
+        }
+        self.is_strict = is_stranger;
     }
 
     /// Whether the client has so much unanswered or unread that it is not read for now.

@@ -99,6 +99,22 @@ fn a_user_is_made_shown_once_and_can_log_in() {
     assert!(texts(&purser(&bad, &[])).1.contains("needs the role"));
 }
 
+/// Who was connected when users appeared, and said nothing more, stayed for ever.
+#[test]
+fn a_client_that_becomes_a_stranger_has_as_long_as_a_new_one() {
+    let folder = folder();
+    let text = "handshake_timeout_ms = 300\n";
+    let server = serve(&folder, text);
+    let mut client = server.client();
+    assert_eq!(text_of(&client.call("PING")), "PONG");
+    write(&folder, &format!("{text}{}", user("ann", "read", "")));
+    server.reload("configuration was read again");
+    assert_eq!(client.rest(), b"");
+    let (_, metrics) = server.get("/metrics");
+    let dropped = "purser_connections_dropped_total{reason=\"handshake\"} 1";
+    assert!(metrics.contains(dropped), "{metrics}");
+}
+
 #[test]
 fn users_change_while_the_server_runs() {
     let folder = folder();

@@ -47,6 +47,7 @@ impl Reader {
             if self.connection.life() != Life::Open {
                 return false;
             }
+            self.heed_standing();
         }
     }
 

@@ -45,7 +45,7 @@ impl LogLevel {
 fn filter(level: &str) -> anyhow::Result<EnvFilter> {
     let is_beyond = level.parse::<LevelFilter>().is_ok_and(|level| level > LevelFilter::INFO);
     let filter = if is_beyond {
-        format!("info,actix_server=warn,rustls=error,purser={level}")
+        format!("{},purser={level}", Config::default().log_level)
     } else {
         level.to_owned()
     };

@@ -36,7 +36,7 @@ pub(super) fn handle(call: &Call<'_>) -> Action {
         b"setinfo" => set_info(call),
         b"list" => list(call),
         b"info" => {
-            let line = format!("{}\n", client.line());
+            let line = format!("{}\n", client.line(call.context.clock.now()));
             call.reply(|writer| writer.verbatim(&line))
         }
         b"kill" => kill(call),
@@ -83,9 +83,9 @@ fn list(call: &Call<'_>) -> Action {
     } else if call.args.len() != 2 {
         return call.error("syntax error");
     }
-    let mut text = String::new();
+    let (mut text, now) = (String::new(), call.context.clock.now());
     for client in clients {
-        text.push_str(&client.line());
+        text.push_str(&client.line(now));
         text.push('\n');
     }
     call.reply(|writer| writer.verbatim(&text))

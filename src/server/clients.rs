@@ -1,10 +1,11 @@
 //! Who is connected, as `CLIENT LIST` shows it. Shared by all shards; touched when a client comes,
 //! goes or names itself, not on the way of a request.
 
+use crate::domain::time::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::Notify;
@@ -16,8 +17,8 @@ pub(super) struct Client {
     pub(super) address: SocketAddr,
     pub(super) local: SocketAddr,
     since: Instant,
-    /// When it last sent something, in seconds since it came.
-    asked_at: AtomicU64,
+    /// When it last sent a whole request, in Unix milliseconds; 0: it never has.
+    asked_at: AtomicI64,
     /// How many bytes it holds.
     held: AtomicUsize,
     names: Mutex<Names>,
@@ -56,9 +57,9 @@ impl Client {
         self.is_killed.load(Ordering::Acquire)
     }
 
-    /// It has sent something.
-    pub(super) fn asks(&self) {
-        self.asked_at.store(self.since.elapsed().as_secs(), Ordering::Relaxed);
+    /// It sends a whole request.
+    pub(super) fn asks(&self, now: Timestamp) {
+        self.asked_at.store(now.millis(), Ordering::Relaxed);
     }
 
     /// It holds so many bytes: requests that are not whole, replies that did not leave.
@@ -72,10 +73,13 @@ impl Client {
     }
 
     /// Its line in `CLIENT LIST`, as Redis writes it.
-    pub(super) fn line(&self) -> String {
+    pub(super) fn line(&self, now: Timestamp) -> String {
         let names = self.names().clone();
         let age = self.since.elapsed().as_secs();
-        let idle = age.saturating_sub(self.asked_at.load(Ordering::Relaxed));
+        let idle = match self.asked_at.load(Ordering::Relaxed) {
+            0 => age,
+            asked_at => u64::try_from(now.millis().saturating_sub(asked_at) / 1_000).unwrap_or(0),
+        };
         let mut line = String::new();
         // Writing to a string cannot fail.
         let _ = write!(
@@ -122,7 +126,7 @@ impl Clients {
             address,
             local,
             since: Instant::now(),
-            asked_at: AtomicU64::new(0),
+            asked_at: AtomicI64::new(0),
             held: AtomicUsize::new(0),
             names: Mutex::new(Names { proto: 2, user: user.to_owned(), ..Names::default() }),
             is_killed: AtomicBool::new(false),

@@ -209,7 +209,7 @@ impl History {
                 is_archived = true;
                 if let Some(hold) = &query.hold {
                     // All that concerns a hold is filed under it.
-                    // In this view: what a checkpoint has archived since was walked already.
+                    // In the same view: what a checkpoint has archived since was walked already.
                     let filed = self.filed_in(&archive, wallet, hold)?;
                     let _ = filed.values().rev().any(&mut take);
                     break;
@@ -233,9 +233,9 @@ impl History {
         op: &OpId,
     ) -> Result<Option<Record>, StoreError> {
         let is_it = |record: &Record| record.event.op.as_ref() == Some(op);
-        // One view: what a checkpoint archives meanwhile must be walked, if it was not filed before.
+        // One view: what a checkpoint archives meanwhile is walked.
         let archive = self.archive();
-        let filed = self.filed(wallet, op)?;
+        let filed = self.filed_in(&archive, wallet, op)?;
         if let Some(record) = filed.into_values().find(is_it) {
             return Ok(Some(record));
         }

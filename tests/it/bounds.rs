@@ -1,18 +1,13 @@
 //! What the server does not let anybody do to it.
 
 use super::support::{Client, PATIENCE, Server, data, folder, map_of, text_of};
+use super::users::serve;
 use redis::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// A server with settings of its own.
-fn server_with(folder: &tempfile::TempDir, settings: &str) -> Server {
-    let path = folder.path().join("purser.toml");
-    std::fs::write(&path, settings).unwrap();
-    Server::start_with(&data(folder), &["--config", &path.display().to_string()])
-}
-
 fn resident_bytes(server: &Server) -> usize {
     let path = format!("/proc/{}/statm", server.id());
     let statm = std::fs::read_to_string(path).unwrap();
@@ -111,7 +106,7 @@ fn large_views_that_nobody_reads_are_not_piled_up() {
 #[test]
 fn a_client_that_reads_slowly_is_not_taken_for_one_that_does_not_read() {
     let folder = folder();
-    let server = server_with(&folder, "write_stall_max_ms = 1000\n");
+    let server = serve(&folder, "write_stall_max_ms = 1000\n");
     let mut stream = TcpStream::connect(server.resp).unwrap();
     let mut writer = stream.try_clone().unwrap();
     let sending = std::thread::spawn(move || {
@@ -131,7 +126,7 @@ fn a_client_that_reads_slowly_is_not_taken_for_one_that_does_not_read() {
 #[test]
 fn a_killed_client_that_does_not_read_is_gone_at_once() {
     let folder = folder();
-    let server = server_with(&folder, "write_stall_max_ms = 3600000\n");
+    let server = serve(&folder, "write_stall_max_ms = 3600000\n");
     let mut stream = TcpStream::connect(server.resp).unwrap();
     stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
     let request = format!("ECHO {}\r\n", "x".repeat(1_000)).repeat(100);
@@ -152,7 +147,7 @@ fn a_killed_client_that_does_not_read_is_gone_at_once() {
 #[test]
 fn clients_that_say_nothing_are_dropped_where_that_is_set() {
     let folder = folder();
-    let server = server_with(&folder, "handshake_timeout_ms = 300\nidle_timeout_ms = 1000\n");
+    let server = serve(&folder, "handshake_timeout_ms = 300\nidle_timeout_ms = 1000\n");
     let mut silent = server.client();
     let mut half = server.client();
     half.send_raw(b"*1\r\n$4\r\nPI").unwrap();
@@ -168,7 +163,7 @@ fn clients_that_say_nothing_are_dropped_where_that_is_set() {
 #[test]
 fn a_client_that_never_reads_is_dropped() {
     let folder = folder();
-    let server = server_with(&folder, "write_stall_max_ms = 300\nreply_bytes_max = 16384\n");
+    let server = serve(&folder, "write_stall_max_ms = 300\nreply_bytes_max = 16384\n");
     let mut stream = TcpStream::connect(server.resp).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     let chunk = "ECHO 0123456789012345678901234567890123456789\r\n".repeat(1_000);
@@ -184,7 +179,7 @@ fn a_client_that_never_reads_is_dropped() {
 #[test]
 fn connections_beyond_the_limit_are_refused_with_a_reason() {
     let folder = folder();
-    let server = server_with(&folder, "connections_max = 2\n");
+    let server = serve(&folder, "connections_max = 2\n");
     let mut first = server.client();
     let mut second = server.client();
     assert_eq!(text_of(&first.call("PING")), "PONG");
@@ -201,7 +196,7 @@ fn connections_beyond_the_limit_are_refused_with_a_reason() {
 #[test]
 fn a_wallet_past_its_bound_is_busy_and_nothing_has_happened() {
     let folder = folder();
-    let server = server_with(&folder, "wallet_in_flight_max = 10\n");
+    let server = serve(&folder, "wallet_in_flight_max = 10\n");
     let mut client = server.client();
     client.call("WALLET.OPEN w CURRENCY USD");
     client.map("TOPUP w 1000 ID t");
@@ -257,7 +252,7 @@ fn requests_beyond_the_limits_end_the_connection_with_a_reason() {
 fn a_wallet_with_many_expiries_lets_other_wallets_answer_meanwhile() {
     const HOLDS: usize = 30_000;
     let folder = folder();
-    let server = server_with(&folder, "shards = 1\nhold_ttl_ms = 5000\n");
+    let server = serve(&folder, "shards = 1\nhold_ttl_ms = 5000\n");
     let (mut busy, mut other) = (server.client(), server.client());
     for wallet in ["many", "few"] {
         busy.call(&format!("WALLET.OPEN {wallet} CURRENCY USD"));
@@ -294,7 +289,7 @@ fn a_wallet_with_many_expiries_lets_other_wallets_answer_meanwhile() {
 fn idle_clients_hold_next_to_nothing() {
     const CLIENTS: usize = 600;
     let folder = folder();
-    let server = server_with(&folder, "shards = 1\n");
+    let server = serve(&folder, "shards = 1\n");
     server.client().call("PING");
     let before = resident_bytes(&server);
     let clients: Vec<_> = (0..CLIENTS)
@@ -311,10 +306,8 @@ fn idle_clients_hold_next_to_nothing() {
 #[test]
 fn who_holds_the_most_goes_when_all_together_hold_too_much() {
     let folder = folder();
-    let server = server_with(
-        &folder,
-        "shards = 1\nreply_bytes_max = 1048576\nclients_memory_max = 4194304\n",
-    );
+    let server =
+        serve(&folder, "shards = 1\nreply_bytes_max = 1048576\nclients_memory_max = 4194304\n");
     let mut good = server.client();
     good.call("WALLET.OPEN w CURRENCY USD");
     let docs = b"*2\r\n$7\r\nCOMMAND\r\n$4\r\nDOCS\r\n".repeat(400);
@@ -340,7 +333,7 @@ fn who_holds_the_most_goes_when_all_together_hold_too_much() {
 fn idle_clients_that_asked_for_much_once_hold_next_to_nothing() {
     const CLIENTS: usize = 200;
     let folder = folder();
-    let server = server_with(&folder, "shards = 1\n");
+    let server = serve(&folder, "shards = 1\n");
     let before = resident_bytes(&server);
     let clients: Vec<_> = (0..CLIENTS)
         .map(|_| {
@@ -373,10 +366,8 @@ fn names_of_clients_are_short() {
 
 /// How many connections the server has ended for a reason.
 fn dropped(server: &Server, reason: &str) -> usize {
-    let (_, metrics) = server.get("/metrics");
-    let name = format!("purser_connections_dropped_total{{reason=\"{reason}\"}} ");
-    let count = metrics.lines().find_map(|line| line.strip_prefix(&name));
-    count.map_or(0, |count| count.parse().unwrap())
+    let name = format!("purser_connections_dropped_total{{reason=\"{reason}\"}}");
+    server.series(&name).map_or(0, |count| count.parse().unwrap())
 }
 
 /// Each connection that the server ended was a line in its log: who sent garbage all the time filled a disk.
@@ -402,7 +393,7 @@ fn a_flood_of_bad_connections_does_not_fill_the_log() {
 #[test]
 fn who_does_not_read_costs_no_time() {
     let folder = folder();
-    let server = server_with(&folder, "shards = 1\nwrite_stall_max_ms = 600000\n");
+    let server = serve(&folder, "shards = 1\nwrite_stall_max_ms = 600000\n");
     let mut good = server.client();
     let docs = b"*2\r\n$7\r\nCOMMAND\r\n$4\r\nDOCS\r\n".repeat(400);
     let mut bad: Vec<_> = (0..8).map(|_| TcpStream::connect(server.resp).unwrap()).collect();

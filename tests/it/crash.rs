@@ -5,6 +5,7 @@
 //! `CRASH_ROUNDS=500 cargo test --test it crash` runs longer.
 
 use super::support::{Client, PATIENCE, Server, data, folder, map_of, spawn, verify};
+use super::users::serve;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -143,9 +144,7 @@ fn killed_in_the_middle_of_checkpoints_it_loses_and_doubles_nothing() {
 fn killed_while_a_checkpoint_goes_into_the_state_it_knows_every_wallet() {
     const WALLETS: usize = 10_000;
     let folder = folder();
-    let config = folder.path().join("purser.toml");
-    std::fs::write(&config, RESTLESS).unwrap();
-    let start = || Server::start_with(&data(&folder), &["--config", config.to_str().unwrap()]);
+    let start = || serve(&folder, RESTLESS);
     let redo = data(&folder).join("redo");
     let ask = |client: &mut Client, line: &dyn Fn(usize) -> String| {
         for from in (0..WALLETS).step_by(500) {

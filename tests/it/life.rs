@@ -40,10 +40,7 @@ impl Restless {
     }
 
     fn metric(&self, name: &str) -> f64 {
-        let (status, text) = self.server.get("/metrics");
-        assert_eq!(status, 200);
-        let line = text.lines().find(|line| line.split(' ').next() == Some(name));
-        line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+        self.server.series(name).map_or(0.0, |value| value.parse().unwrap())
     }
 
     /// Waits until no wallet is in memory: a checkpoint has everything.
@@ -305,18 +302,15 @@ fn debts_are_counted_of_wallets_in_memory_and_at_rest() {
     let owes = |restless: &Restless, usd: &str, eur: &str| {
         let begun = Instant::now();
         loop {
-            let (_, text) = restless.server.get("/metrics");
             let of = |currency: &str| {
-                let name = format!("purser_debt{{currency=\"{currency}\"}} ");
-                text.lines()
-                    .find_map(|line| line.strip_prefix(&name))
-                    .unwrap_or_default()
-                    .to_owned()
+                let name = format!("purser_debt{{currency=\"{currency}\"}}");
+                restless.server.series(&name).unwrap_or_default()
             };
-            if (of("USD").as_str(), of("EUR").as_str()) == (usd, eur) {
+            let owed = (of("USD"), of("EUR"));
+            if owed == (usd.to_owned(), eur.to_owned()) {
                 break;
             }
-            assert!(begun.elapsed() < PATIENCE, "{usd}, {eur}: {text}");
+            assert!(begun.elapsed() < PATIENCE, "{usd}, {eur}: {owed:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
     };

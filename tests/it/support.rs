@@ -116,6 +116,14 @@ impl Server {
         }
     }
 
+    /// What `/metrics` shows of a series, with its labels if it has any; none when it is not there.
+    pub(crate) fn series(&self, name: &str) -> Option<String> {
+        let (status, metrics) = self.get("/metrics");
+        assert_eq!(status, 200);
+        let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(' ')?.to_owned());
+        metrics.lines().find_map(value)
+    }
+
     /// What the HTTP port answers: status code and body.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.http).unwrap();

@@ -7,6 +7,7 @@
 //! `cargo test --test it -- --ignored write_a_store`
 
 use super::support::{Client, PATIENCE, Server, data, folder, text_of, verify};
+use super::users::serve;
 use redis::Value;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -101,12 +102,6 @@ fn asked(client: &mut Client) -> String {
     text
 }
 
-fn server(data: &Path, settings: &str) -> Server {
-    let config = data.with_extension("toml");
-    std::fs::write(&config, settings).unwrap();
-    Server::start_with(data, &["--config", config.to_str().unwrap()])
-}
-
 /// Writes what a folder has into another one, each file as `change` has it.
 fn copy(from: &Path, to: &Path, change: &dyn Fn(&[u8]) -> Vec<u8>) {
     std::fs::create_dir_all(to).unwrap();
@@ -136,7 +131,7 @@ fn stores_of_all_versions_are_read() {
         let folder = folder();
         copy(&store, &data(&folder), &|bytes| zstd::decode_all(bytes).unwrap());
         verify(&data(&folder));
-        let server = server(&data(&folder), "");
+        let server = serve(&folder, "");
         let answers = std::fs::read_to_string(answers_of(&store)).unwrap();
         let now = asked(&mut server.client());
         assert_eq!(now.lines().count(), answers.lines().count());
@@ -155,7 +150,7 @@ fn stores_of_all_versions_are_read() {
 fn write_a_store() {
     let folder = folder();
     let begun = Instant::now();
-    let restless = server(&data(&folder), "checkpoint_every_ms = 100\nshards = 2\n");
+    let restless = serve(&folder, "checkpoint_every_ms = 100\nshards = 2\n");
     let mut client = restless.client();
     for line in BEFORE {
         client.call(line);
@@ -164,8 +159,7 @@ fn write_a_store() {
         client.map(&format!("AUTHORIZE holds 1 ID h{number} TTL {}", END.as_millis()));
     }
     let kept = |server: &Server| {
-        let (_, metrics) = server.get("/metrics");
-        let kept = metrics.lines().find_map(|line| line.strip_prefix("purser_archive_operations "));
+        let kept = server.series("purser_archive_operations");
         kept.is_some_and(|kept| kept.parse::<f64>().unwrap() >= 100.0)
     };
     while !kept(&restless) {
@@ -173,7 +167,7 @@ fn write_a_store() {
         std::thread::sleep(Duration::from_millis(50));
     }
     restless.kill();
-    let calm = server(&data(&folder), "checkpoint_every_ms = 3600000\nshards = 2\n");
+    let calm = serve(&folder, "checkpoint_every_ms = 3600000\nshards = 2\n");
     let mut client = calm.client();
     for line in AFTER {
         client.call(line);
@@ -183,6 +177,6 @@ fn write_a_store() {
     let store = Path::new(STORES).join(env!("CARGO_PKG_VERSION"));
     copy(&data(&folder), &store, &|bytes| zstd::encode_all(bytes, 19).unwrap());
     std::thread::sleep(END.saturating_sub(begun.elapsed()) + Duration::from_secs(1));
-    let answers = asked(&mut server(&data(&folder), "").client());
+    let answers = asked(&mut serve(&folder, "").client());
     std::fs::write(answers_of(&store), answers).unwrap();
 }

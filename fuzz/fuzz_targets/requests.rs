@@ -1,7 +1,10 @@
-//! Any bytes from a client: no panic, no more memory than allowed, the same in whatever pieces.
+//! See `harness/mod.rs`.
 #![no_main]
 
-#[path = "../harness.rs"]
+#[allow(dead_code, reason = "each target has a part of it")]
+#[path = "../harness/mod.rs"]
 mod harness;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::requests(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    harness::requests::requests(bytes);
+});

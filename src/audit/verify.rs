@@ -31,7 +31,12 @@ pub fn verify(data: &Path, forget_every: u64) -> anyhow::Result<Totals> {
     })
 }
 
-fn check(
+/// Verifies an open store whose versions of the prices are these, and says what it comes to.
+///
+/// # Errors
+///
+/// The first difference.
+pub fn check(
     still: &Still,
     prices: &BTreeSet<PriceVersion>,
     forget_every: u64,

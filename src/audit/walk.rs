@@ -3,9 +3,9 @@
 
 use crate::codec::record::{self, Position, Record};
 use crate::codec::value::{self, Content, Value};
+use crate::store::StoreError;
 use crate::store::still::Still;
 use crate::store::writer::Tail;
-use crate::store::{Journal as _, StoreError};
 use std::collections::BTreeMap;
 
 /// Where a record lies.

@@ -11,7 +11,7 @@ use super::recovery::{self, Loss, Start};
 use super::sled::{SledJournal, SledState};
 use super::state::State;
 use super::writer::Tail;
-use super::{Journal as _, StoreError, backup, redo};
+use super::{Journal, StoreError, backup, redo};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub struct StillCopy {
 /// An open store.
 pub struct Still {
     /// The journal's values.
-    pub journal: SledJournal,
+    pub journal: Box<dyn Journal>,
     /// What lies in archive, journal and state.
     pub history: History,
     /// The last checkpoint.
@@ -48,6 +48,31 @@ pub struct Still {
     pub dropped: Vec<String>,
     /// Indexes of the archive that are missing or no use, so that others were made for this look.
     pub lost_indexes: Vec<PathBuf>,
+}
+
+impl Still {
+    /// The store that a journal is, and what a keeper has beside it. What was never acknowledged is cut
+    /// off the journal, as a start would.
+    pub fn of(mut journal: Box<dyn Journal>, keeper: &Keeper) -> Result<Self, StoreError> {
+        let state = keeper.state();
+        let start = Start {
+            anchors: &keeper.checkpoint().tails,
+            archived: &keeper.archive_tails(),
+            base: &|wallet| history::kept_seq(state.as_ref(), wallet),
+        };
+        let recovered = recovery::recover(journal.as_mut(), &start, Loss::Refuse)?;
+        let journaled = recovered.tail.read();
+        let (reader, view, secret) = (journal.reader(), keeper.view(), keeper.secret());
+        Ok(Self {
+            history: History::new(Arc::clone(&state), reader, view, recovered.tail, secret),
+            journal,
+            checkpoint: keeper.checkpoint().clone(),
+            archived: keeper.archive_tails(),
+            journaled,
+            dropped: recovered.dropped,
+            lost_indexes: Vec::new(),
+        })
+    }
 }
 
 impl StillCopy {
@@ -84,37 +109,21 @@ impl StillCopy {
 
     /// Opens it as a start would.
     pub fn open(&self) -> Result<Still, StoreError> {
-        let mut journal = SledJournal::open(&self.dir)?;
+        let journal = SledJournal::open(&self.dir)?;
         let state: Arc<dyn State> = Arc::new(SledState::open(&self.dir)?);
-        let reader = journal.reader();
         let places = Places::of(&self.dir);
         redo::apply(&places.redo, state.as_ref(), &|| true)?;
         let keeper = Keeper::open(
             places,
             state,
-            Arc::clone(&reader),
+            journal.reader(),
             Settings::default(),
             // Only a store without a checkpoint has no secret, and its archive no index.
             [0; 16],
         )?;
-        let state = keeper.state();
-        let start = Start {
-            anchors: &keeper.checkpoint().tails,
-            archived: &keeper.archive_tails(),
-            base: &|wallet| history::kept_seq(state.as_ref(), wallet),
-        };
-        let recovered = recovery::recover(&mut journal, &start, Loss::Refuse)?;
-        let journaled = recovered.tail.read();
-        let history = History::new(state, reader, keeper.view(), recovered.tail, keeper.secret());
-        Ok(Still {
-            journal,
-            history,
-            checkpoint: keeper.checkpoint().clone(),
-            archived: keeper.archive_tails(),
-            journaled,
-            dropped: recovered.dropped,
-            lost_indexes: self.lost_indexes()?,
-        })
+        let mut still = Still::of(Box::new(journal), &keeper)?;
+        still.lost_indexes = self.lost_indexes()?;
+        Ok(still)
     }
 
     /// Indexes that were made while the archive was opened: those are no links.

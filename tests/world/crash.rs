@@ -88,6 +88,10 @@ impl World {
         let tails_again = again.tails.iter().filter(cut_to_nothing);
         assert!(tails.eq(tails_again) && again.tail.read() == recovered.tail.read());
         assert_eq!(again.dropped, Vec::<String>::new());
+        if self.roll(2) == 0 {
+            let forget_every = 1 + u64::try_from(self.below(40)).expect("small");
+            self.store.verify(&self.disk, forget_every);
+        }
         self.seen.cut_tails += u64::try_from(recovered.dropped.len()).expect("few");
         let tail = |log: u8| {
             let known = recovered.tails.iter().find(|tail| tail.next.log() == log);

@@ -4,12 +4,14 @@
 use super::{Account, World};
 use crate::model::asked::tariff::Tariff;
 use crate::model::told::{Answer, told};
+use purser::audit::verify;
 use purser::codec::record::Position;
 use purser::domain::Verdict;
 use purser::domain::command::Request;
 use purser::domain::debts::Debts;
 use purser::domain::id::WalletId;
 use purser::domain::memory::Era;
+use purser::domain::rating::Prices as _;
 use purser::domain::rules::Rules;
 use purser::domain::time::Timestamp;
 use purser::domain::wallet::Wallet;
@@ -22,6 +24,7 @@ use purser::store::keeper::{Keeper, Places};
 use purser::store::memory::MemoryJournal;
 use purser::store::memory_state::MemoryState;
 use purser::store::state::State;
+use purser::store::still::Still;
 use purser::store::tail::TailRecords;
 use purser::store::writer::Tail;
 use purser::store::{Journal as _, StoreError};
@@ -113,6 +116,13 @@ impl Store {
         assert_eq!(self.keeper.checkpoint().debts, debts, "what the snapshots owe");
         let (archive, secret) = (self.keeper.view(), self.keeper.secret());
         self.history = History::new(self.keeper.state(), disk.reader(), archive, tail, secret);
+    }
+
+    /// What `purser verify` does: all of it is replayed, and held against all else that is kept.
+    pub(super) fn verify(&self, disk: &MemoryJournal, forget_every: u64) {
+        let still = Still::of(Box::new(disk.clone()), &self.keeper).expect("it is in order");
+        let prices = Tariff.in_force(Timestamp::default()).into_iter().collect();
+        verify::check(&still, &prices, forget_every).expect("it is what it says");
     }
 
     pub(super) fn take_up(&self, wallet: &WalletId) -> Option<TakenUp> {

@@ -1,4 +1,5 @@
-//! What must hold for any bytes that a client sends.
+//! What must hold for any bytes that a client sends: no panic, no more memory than allowed, the same in
+//! whatever pieces they come.
 
 use purser::codec::commands;
 use purser::codec::request::{self, Rules};
@@ -66,10 +67,11 @@ fn answer(parser: &Parser, buffer: &[u8]) {
 }
 
 /// Tries bytes whole and in pieces, whose size their first byte says.
-pub(crate) fn requests(bytes: &[u8]) {
-    let Some((size, bytes)) = bytes.split_first() else { return };
+pub(crate) fn requests(bytes: &[u8]) -> bool {
+    let Some((size, bytes)) = bytes.split_first() else { return false };
     let whole = hear(bytes, bytes.len());
     let pieces = hear(bytes, usize::from(*size % 24) + 1);
     assert_eq!(whole.requests, pieces.requests, "what is sent in pieces is the same");
     assert_eq!(whole.end.is_some(), pieces.end.is_some());
+    !whole.requests.is_empty()
 }

@@ -1,0 +1,10 @@
+//! See `harness/mod.rs`.
+#![no_main]
+
+#[allow(dead_code, reason = "each target has a part of it")]
+#[path = "../harness/mod.rs"]
+mod harness;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    harness::files::indexes(bytes);
+});

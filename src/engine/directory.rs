@@ -11,9 +11,11 @@ use crate::store::archive::Secret;
 use crate::store::state;
 use std::collections::BTreeMap;
 
-/// How many bits of a cursor name the shard, or the state; the rest is an order without its lowest
-/// bits.
+/// How many bits of a cursor name the shard, or the state; as many say of how many shards. The rest is
+/// an order without its lowest bits.
 const PART_BITS: u32 = 7;
+/// How many bits of an order a cursor lacks.
+const LACKING: u32 = 2 * PART_BITS;
 
 /// Where a walk over all wallets goes on. Zero is its beginning, and its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,16 +35,25 @@ impl Cursor {
         secret.seal(self.0)
     }
 
-    fn new(part: u8, prefix: u64) -> Self {
-        Self((u64::from(part) << (u64::BITS - PART_BITS)) | prefix)
+    fn new(part: u8, shards: u8, prefix: u64) -> Self {
+        let part = u64::from(part) << (u64::BITS - PART_BITS);
+        let shards = u64::from(shards) << (u64::BITS - LACKING);
+        Self(part | shards | prefix)
     }
 
-    /// Where a walk goes on in the state. The number of shards may change meanwhile.
+    /// Where a walk goes on among so many shards. One that was begun among more or fewer of them begins
+    /// again: the wallets have moved, so those that it has not shown may be where it has been.
+    pub fn among(self, shards: u8) -> Self {
+        let is_kept = self.part() == Self::IN_STATE || self.shards() == shards;
+        if is_kept { self } else { Self::new(0, shards, 0) }
+    }
+
+    /// The part that is the state.
     pub const IN_STATE: u8 = 127;
 
-    /// Where a walk goes on in the state.
+    /// Where a walk goes on in the state, whose order does not depend on shards.
     pub fn in_state(prefix: u64) -> Self {
-        Self::new(Self::IN_STATE, prefix)
+        Self::new(Self::IN_STATE, 0, prefix)
     }
 
     /// The shard that the walk has come to, or the state.
@@ -50,9 +61,14 @@ impl Cursor {
         u8::try_from(self.0 >> (u64::BITS - PART_BITS)).unwrap_or(0)
     }
 
+    /// Of how many shards it is one.
+    fn shards(self) -> u8 {
+        u8::try_from((self.0 << PART_BITS) >> (u64::BITS - PART_BITS)).unwrap_or(0)
+    }
+
     /// The first order that has not been shown.
     pub const fn order(self) -> u64 {
-        self.0 << PART_BITS
+        self.0 << LACKING
     }
 }
 
@@ -72,7 +88,7 @@ impl Page {
 
     /// Adds the next name. When there is no room for it, answers what the next cursor goes on from.
     pub fn add(&mut self, order: u64, wallet: WalletId) -> Option<u64> {
-        let prefix = order >> PART_BITS;
+        let prefix = order >> LACKING;
         // Names that the next cursor could not tell apart stay together.
         if self.names.len() >= self.count && self.last != Some(prefix) {
             return Some(prefix);
@@ -142,14 +158,14 @@ impl Directory {
 
     /// At least `count` names from the cursor on, unless the shard has fewer, and where to go on.
     pub fn page(&self, cursor: Cursor, count: usize) -> (Cursor, Vec<WalletId>) {
-        let part = cursor.part();
+        let (part, shards) = (cursor.part(), cursor.shards());
         let mut page = Page::new(count);
         for (place, wallet) in self.names(cursor.order()) {
             if let Some(end) = page.add(place, wallet.clone()) {
-                return (Cursor::new(part, end), page.into_names());
+                return (Cursor::new(part, shards, end), page.into_names());
             }
         }
-        (Cursor::new(part.saturating_add(1), 0), page.into_names())
+        (Cursor::new(part.saturating_add(1), shards, 0), page.into_names())
     }
 }
 
@@ -163,7 +179,7 @@ mod tests {
         let mut shards = [Directory::default(), Directory::default(), Directory::default()];
         let name = |number: usize| WalletId::new(format!("w{number}").as_bytes()).unwrap();
         (0..1_000).for_each(|number| shards[number % 3].add(name(number), Era(0)));
-        let mut cursor = Cursor::START;
+        let mut cursor = Cursor::START.among(3);
         let mut seen = Vec::new();
         let mut opened = 1_000;
         while let Some(shard) = shards.get(usize::from(cursor.part())) {
@@ -173,10 +189,22 @@ mod tests {
             opened += 1;
             cursor = next;
         }
-        assert_eq!(cursor, Cursor::new(3, 0), "there are no more shards");
+        assert_eq!(cursor, Cursor::new(3, 3, 0), "there are no more shards");
         let unique: BTreeSet<_> = seen.iter().cloned().collect();
         assert_eq!(unique.len(), seen.len(), "nothing twice");
         assert!((0..1_000).all(|number| unique.contains(&name(number))));
+    }
+
+    /// A walk that was begun among four shards went on in the second of two after a restart: what had
+    /// moved to the first meanwhile was never shown.
+    #[test]
+    fn a_walk_among_other_shards_begins_again() {
+        let begun = Cursor::new(1, 4, 77);
+        assert_eq!((begun.part(), begun.shards(), begun.order()), (1, 4, 77 << LACKING));
+        assert_eq!(begun.among(4), begun);
+        assert_eq!(begun.among(2), Cursor::new(0, 2, 0));
+        assert_eq!(Cursor::START.among(2), Cursor::new(0, 2, 0));
+        assert_eq!(Cursor::in_state(77).among(2), Cursor::in_state(77));
     }
 
     #[test]

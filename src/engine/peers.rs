@@ -137,6 +137,11 @@ impl Outbox {
         Self { peers: peers.collect() }
     }
 
+    /// How many shards there are.
+    pub(super) fn shards(&self) -> u8 {
+        u8::try_from(self.peers.len()).unwrap_or(u8::MAX)
+    }
+
     /// The shard that has a wallet.
     pub(super) fn owner(&self, wallet: &WalletId) -> u8 {
         if self.peers.len() <= 1 { 0 } else { owner_among(wallet, self.peers.len()) }

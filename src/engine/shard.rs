@@ -333,9 +333,8 @@ impl Shard {
 
     /// Where a walk over all wallets goes on.
     pub fn cursor(&self, sealed: u64) -> Cursor {
-        self.disk
-            .get()
-            .map_or(Cursor::START, |disk| Cursor::unsealed(sealed, disk.history.secret()))
+        let unsealed = |disk: &Disk| Cursor::unsealed(sealed, disk.history.secret());
+        self.disk.get().map_or(Cursor::START, unsealed).among(self.outbox.shards())
     }
 
     /// A cursor as a client gets it.

@@ -259,19 +259,9 @@ fn a_walk_shows_wallets_in_memory_and_at_rest() {
     }
 }
 
-/// A cursor of a time with more shards ended the walk, and left out all that it had not come to.
-#[test]
-fn a_walk_goes_on_when_the_number_of_shards_changes() {
-    let mut restless = Restless::start();
+/// Walks over all wallets; with the first page that shows any, the process starts again with two shards.
+fn walk_over_a_start(mut restless: Restless, settings: &str) -> BTreeSet<String> {
     let config = restless.folder.path().join("purser.toml");
-    std::fs::write(&config, format!("{RESTLESS}shards = 3\n")).unwrap();
-    restless = restless.again(false);
-    let mut client = restless.server.client();
-    let expected: BTreeSet<_> = (0..300).map(|number| format!("w{number}")).collect();
-    for wallet in &expected {
-        client.map(&format!("WALLET.OPEN {wallet} CURRENCY USD"));
-    }
-    restless.rest();
     let (mut seen, mut cursor) = (BTreeSet::new(), "0".to_owned());
     loop {
         let page = restless.server.client().call(&format!("WALLET.SCAN {cursor} COUNT 100"));
@@ -281,14 +271,44 @@ fn a_walk_goes_on_when_the_number_of_shards_changes() {
         seen.extend(names.iter().map(text_of));
         cursor = text_of(&page[0]);
         if cursor == "0" {
-            break;
+            return seen;
         }
         if is_first {
-            std::fs::write(&config, format!("{RESTLESS}shards = 2\n")).unwrap();
-            restless = restless.again(false);
+            std::fs::write(&config, format!("{settings}shards = 2\n")).unwrap();
+            restless = restless.again(true);
         }
     }
-    assert_eq!(seen, expected);
+}
+
+/// A server of three shards with so many wallets, and their names.
+fn three_shards(settings: &str) -> (Restless, BTreeSet<String>) {
+    let mut restless = Restless::start();
+    let config = restless.folder.path().join("purser.toml");
+    std::fs::write(&config, format!("{settings}shards = 3\n")).unwrap();
+    restless = restless.again(false);
+    let mut client = restless.server.client();
+    let wallets: BTreeSet<_> = (0..300).map(|number| format!("w{number}")).collect();
+    for wallet in &wallets {
+        client.map(&format!("WALLET.OPEN {wallet} CURRENCY USD"));
+    }
+    (restless, wallets)
+}
+
+/// A cursor of a time with more shards ended the walk, and left out all that it had not come to.
+#[test]
+fn a_walk_goes_on_when_the_number_of_shards_changes() {
+    let (restless, expected) = three_shards(RESTLESS);
+    restless.rest();
+    assert_eq!(walk_over_a_start(restless, RESTLESS), expected);
+}
+
+/// Wallets that no checkpoint has are walked shard by shard: after a start with fewer shards the walk went
+/// on in the second of them, and never showed what had moved to the first.
+#[test]
+fn a_walk_begins_again_when_wallets_moved_to_other_shards() {
+    const NO_CHECKPOINTS: &str = "checkpoint_every_ms = 3600000\n";
+    let (restless, expected) = three_shards(NO_CHECKPOINTS);
+    assert_eq!(walk_over_a_start(restless, NO_CHECKPOINTS), expected);
 }
 
 /// What customers owe was nowhere to be seen; a sum over wallets in memory would forget who sleeps.

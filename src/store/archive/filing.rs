@@ -87,15 +87,20 @@ impl Filing {
         index.finish(segment.crc, self.secret)
     }
 
-    /// Files all records of a segment.
+    /// Files all records of a segment; those that its footer says.
     fn file_all(&mut self, segment: &Segment) -> Result<(), StoreError> {
+        let mut records = 0_u64;
         let mut follower = Follower::new(segment.footer.logs.iter().map(|row| row.start));
         segment.each_value(&mut |value, bytes| {
             let whole = follower.take(value, bytes).map_err(|broken| segment.damaged(&broken))?;
             let Some(whole) = whole else { return Ok(()) };
-            let filed = whole.each(&mut |position, record| self.file(position, record));
+            let filed = whole.each(&mut |position, record| {
+                records = records.saturating_add(1);
+                self.file(position, record);
+            });
             filed.map_err(|broken| segment.damaged(&broken))
-        })
+        })?;
+        if records == segment.footer.records { Ok(()) } else { Err(segment.miscounted(records)) }
     }
 }
 

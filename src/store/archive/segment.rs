@@ -133,6 +133,13 @@ impl Segment {
         let reason = format!("at position {}: {}", broken.position, broken.reason);
         StoreError::archive(&self.path, reason)
     }
+
+    /// It has not got the number of records that its footer says, but so many.
+    pub(super) fn miscounted(&self, records: u64) -> StoreError {
+        let said = self.footer.records;
+        let reason = format!("it has {records} records, and its footer says {said}");
+        StoreError::archive(&self.path, reason)
+    }
 }
 
 /// A segment in the making.

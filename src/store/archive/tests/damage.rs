@@ -72,6 +72,24 @@ fn every_flipped_byte_of_a_segment_is_seen() {
     is_whole(folder.path(), &world).unwrap();
 }
 
+/// An index is made in as many goes as the number of records asks for, so a footer that said too many kept
+/// a start busy for ever. Fuzzing found it.
+#[test]
+fn a_footer_that_says_too_many_records_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (world, segment, index) = small(folder.path());
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let trailer = bytes.len() - 32;
+    let length = u64::from_le_bytes(*bytes[trailer..].first_chunk().unwrap());
+    let footer = trailer - usize::try_from(length).unwrap();
+    bytes[footer + 16..footer + 24].copy_from_slice(&u64::MAX.to_le_bytes());
+    let crc = crc32fast::hash(&bytes[footer..trailer]);
+    bytes[trailer + 8..trailer + 12].copy_from_slice(&crc.to_le_bytes());
+    std::fs::write(&segment, bytes).unwrap();
+    std::fs::remove_file(index).unwrap();
+    says(is_whole(folder.path(), &world), &segment);
+}
+
 #[test]
 fn every_cut_of_a_segment_is_seen() {
     let folder = tempfile::tempdir().unwrap();

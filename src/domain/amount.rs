@@ -4,6 +4,7 @@
 //! far inside `i128`, so that an overflow is an answer and never a wrong balance.
 
 use std::fmt;
+use std::iter::Sum;
 use std::str::FromStr;
 
 /// How many decimal places an amount has.
@@ -162,6 +163,13 @@ impl Amount {
 /// Whether a sum is one that a wallet may reach.
 fn in_range(pico: &i128) -> bool {
     pico.unsigned_abs() <= SUM_MAX.unsigned_abs()
+}
+
+/// What wallets hold stays far below the bounds; damaged bytes may say anything, and end at them.
+impl Sum for Amount {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        Self(amounts.fold(0, |sum, amount| sum.saturating_add(amount.0)))
+    }
 }
 
 impl fmt::Display for Amount {

@@ -53,8 +53,7 @@ pub struct Hold {
 impl Hold {
     /// What it still holds.
     pub fn remaining(&self) -> Amount {
-        let pinned: i128 = self.slices.iter().map(|slice| slice.amount.pico()).sum();
-        Amount::from_pico(pinned.saturating_add(self.credit.pico()))
+        self.slices.iter().map(|slice| slice.amount).chain([self.credit]).sum()
     }
 
     /// What it pins of a grant.

@@ -97,8 +97,8 @@ pub struct Spend {
 impl Spend {
     /// What is left to give back.
     pub fn refundable(&self) -> Amount {
-        let burned = self.slices.iter().map(|(_, amount)| amount.pico()).sum::<i128>();
-        Amount::from_pico(burned.saturating_add(self.debt.pico())).less(self.refunded)
+        let burned: Amount = self.slices.iter().map(|(_, amount)| *amount).chain([self.debt]).sum();
+        burned.less(self.refunded)
     }
 }
 

@@ -213,6 +213,6 @@ impl PostingKind {
 
 /// The sum of the postings whose kind is one of `kinds`.
 pub fn total(postings: &[Posting], kinds: &[PostingKind]) -> Amount {
-    let pico = postings.iter().filter(|posting| kinds.contains(&posting.kind));
-    Amount::from_pico(pico.map(|posting| posting.amount.pico()).sum())
+    let counted = postings.iter().filter(|posting| kinds.contains(&posting.kind));
+    counted.map(|posting| posting.amount).sum()
 }

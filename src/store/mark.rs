@@ -64,9 +64,9 @@ impl MarkFile {
     fn newer_slots(image: &[u8]) -> [bool; 64] {
         let mut turns = [false; 64];
         let pairs = image.get(HEAD..).unwrap_or_default().chunks_exact(2 * SLOT);
-        for (turn, pair) in turns.iter_mut().zip(pairs) {
+        for ((log, turn), pair) in (0..).zip(&mut turns).zip(pairs) {
             let (first, second) = pair.split_at(SLOT);
-            let last = |slot| decode(slot).map(|mark| mark.last);
+            let last = |slot| decode(slot, log).map(|mark| mark.last);
             *turn = last(second) > last(first);
         }
         turns
@@ -81,11 +81,11 @@ impl MarkFile {
         }
         let slots = image.get(HEAD..).unwrap_or_default();
         let mut marks = Vec::new();
-        for pair in slots.chunks_exact(2 * SLOT) {
+        for (log, pair) in (0..).zip(slots.chunks_exact(2 * SLOT)) {
             if pair.iter().all(|&byte| byte == 0) {
                 continue;
             }
-            let valid = pair.chunks_exact(SLOT).filter_map(decode);
+            let valid = pair.chunks_exact(SLOT).filter_map(|slot| decode(slot, log));
             marks.push(valid.max_by_key(|mark| mark.last).ok_or_else(lost)?);
         }
         Ok(marks)
@@ -126,7 +126,8 @@ fn encode(mark: Mark) -> [u8; SLOT] {
     slot
 }
 
-fn decode(slot: &[u8]) -> Option<Mark> {
+/// The mark of a log in one of its slots; what is of another log was never written there.
+fn decode(slot: &[u8], log: u8) -> Option<Mark> {
     let (covered, crc) = slot.split_last_chunk::<4>()?;
     if crc32fast::hash(covered) != u32::from_le_bytes(*crc) {
         return None;
@@ -134,7 +135,8 @@ fn decode(slot: &[u8]) -> Option<Mark> {
     let (position, rest) = covered.split_first_chunk::<8>()?;
     let chain = rest.first_chunk::<8>()?;
     let last = Position(u64::from_le_bytes(*position));
-    (last != Position::NONE).then_some(Mark { last, chain: u64::from_le_bytes(*chain) })
+    (last != Position::NONE && last.log() == log)
+        .then_some(Mark { last, chain: u64::from_le_bytes(*chain) })
 }
 
 #[cfg(test)]
@@ -171,7 +173,7 @@ mod tests {
             MarkFile::open(&path).unwrap().write(mark(5, 9)).unwrap();
             let image = std::fs::read(&path).unwrap();
             let pair = &image[HEAD + 10 * SLOT..HEAD + 12 * SLOT];
-            let mut kept: Vec<_> = pair.chunks(SLOT).filter_map(decode).collect();
+            let mut kept: Vec<_> = pair.chunks(SLOT).filter_map(|slot| decode(slot, 5)).collect();
             kept.sort_by_key(|mark| mark.last);
             assert_eq!(kept, [mark(5, last), mark(5, 9)]);
         }
@@ -195,6 +197,12 @@ mod tests {
                 Err(other) => panic!("{other}"),
             }
         }
+        // The slots of one log where another's are: taken for marks of it, they left that without any.
+        let mut moved = whole.clone();
+        moved.copy_within(HEAD..HEAD + 2 * SLOT, HEAD + 2 * SLOT);
+        std::fs::write(&path, &moved).unwrap();
+        let lost = MarkFile::open(&path).and_then(|file| file.read());
+        assert!(matches!(lost, Err(StoreError::MarkLost { .. })));
         for length in [0, 10, HEAD, SIZE - 1] {
             std::fs::write(&path, &whole[..length]).unwrap();
             let lost = MarkFile::open(&path).and_then(|file| file.read());

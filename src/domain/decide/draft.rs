@@ -60,11 +60,11 @@ impl<'w> Draft<'w> {
         let moved = self.postings.iter().take(count);
         let moved = moved.filter(|posting| posting.grant == grant.number);
         let moved = moved.map(|posting| match posting.kind.effect().free {
-            Step::Up => posting.amount.pico(),
-            Step::Down => posting.amount.pico().saturating_neg(),
-            Step::Same => 0,
+            Step::Up => posting.amount,
+            Step::Down => Amount::from_pico(posting.amount.pico().saturating_neg()),
+            Step::Same => Amount::ZERO,
         });
-        Amount::from_pico(grant.free.pico().saturating_add(moved.sum()))
+        moved.chain([grant.free]).sum()
     }
 
     /// Takes up to `amount` of the free money of the grants that `from` allows, in burn order;
@@ -135,8 +135,7 @@ impl<'w> Draft<'w> {
         }
         let given_back =
             self.postings.iter().filter(|posting| posting.kind == PostingKind::CreditRelease);
-        let given_back = given_back.map(|posting| posting.amount.pico()).sum();
-        let rest = hold.credit.less(Amount::from_pico(given_back));
+        let rest = hold.credit.less(given_back.map(|posting| posting.amount).sum());
         self.post_plain(PostingKind::CreditRelease, rest)
     }
 

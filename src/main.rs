@@ -169,7 +169,7 @@ fn wallet_named(name: &str) -> Result<WalletId, String> {
 
 impl VerifyArgs {
     fn run(&self) -> anyhow::Result<()> {
-        app::abort_on_panic();
+        app::abort_on_panic(None);
         let totals = audit::verify::verify(&self.data, FORGET_EVERY)?;
         writeln!(std::io::stdout().lock(), "{totals}ok").context("cannot say so")
     }
@@ -177,7 +177,7 @@ impl VerifyArgs {
 
 impl ExportArgs {
     fn run(self) -> anyhow::Result<()> {
-        app::abort_on_panic();
+        app::abort_on_panic(None);
         let wanted = Wanted {
             format: self.format,
             wallet: self.wallet,
@@ -266,7 +266,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The last word, also when logs go elsewhere.
-            eprintln!("purser: {error:#}");
+            telemetry::last_words(&format!("purser: {error:#}\n"));
             ExitCode::FAILURE
         }
     }

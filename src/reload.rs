@@ -6,7 +6,7 @@ use crate::files;
 use crate::price_shelf::Shelf;
 use crate::server::tls::{self, Tls};
 use crate::server::{Context, ShardServer};
-use crate::telemetry::LogLevel;
+use crate::telemetry::Logs;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,7 +18,7 @@ pub(crate) struct Reload {
     pub(crate) prices: Arc<Shelf>,
     /// What was configured at the start, as it was written.
     pub(crate) started: Config,
-    pub(crate) log_level: LogLevel,
+    pub(crate) logs: Logs,
     pub(crate) tls: Option<Arc<Tls>>,
 }
 
@@ -76,7 +76,7 @@ impl Reload {
             (None, None) => {}
             _ => anyhow::bail!("TLS is switched on and off only at a start (tls_cert)"),
         }
-        self.log_level.set(&next.log_level)?;
+        self.logs.set_level(&next.log_level)?;
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }

@@ -144,6 +144,11 @@ pub const METRICS: &[Metric] = &[
         "Attempts to read the configuration again, by result: ok, failed",
     ),
     gauge("purser_disk_free_bytes", "", "Bytes that are free where the data directory lies"),
+    counter(
+        "purser_log_lines_dropped_total",
+        "",
+        "Lines of the log that standard error did not take in time",
+    ),
     gauge("purser_disk_size_bytes", "", "Bytes that there are where the data directory lies"),
     gauge(
         "purser_disk_free_warn_bytes",

@@ -53,7 +53,7 @@ fn serve(sources: &Sources, loaded: &Loaded, loss: Loss, logs: &Logs) -> anyhow:
              a crash or a power loss takes it"
         );
     }
-    let tls = tls::load(&config)?.map(|material| Tls::new(&material)).transpose()?;
+    let tls = tls::load(&config, loaded)?.map(|material| Tls::new(&material)).transpose()?;
     let connections_fit = files::allow(config.connections_max, &config.data);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let prometheus = telemetry::init_metrics(&*clock)?;

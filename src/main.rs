@@ -15,7 +15,7 @@ use purser::export::Format;
 use purser::prices::Source;
 use purser::pricing::import;
 use purser::store::recovery::Loss;
-use purser::{app, audit, prices};
+use purser::{app, audit, prices, telemetry};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write as _;
@@ -133,10 +133,10 @@ struct ExportArgs {
     #[arg(long, value_parser = wallet_named)]
     wallet: Option<WalletId>,
     /// Only what happened then or later, in Unix milliseconds.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = millis, allow_negative_numbers = true)]
     from: Option<i64>,
     /// Only what happened before, in Unix milliseconds.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = millis, allow_negative_numbers = true)]
     to: Option<i64>,
     /// The file to write; standard output without it.
     #[arg(long, value_name = "FILE")]
@@ -161,6 +161,10 @@ struct BackupArgs {
 
 fn format_named(name: &str) -> Result<Format, &'static str> {
     Format::named(name).ok_or("it is none of jsonl, csv, parquet")
+}
+
+fn millis(text: &str) -> Result<i64, &'static str> {
+    text.parse().map_err(|_| "it must be a whole number of Unix milliseconds")
 }
 
 fn wallet_named(name: &str) -> Result<WalletId, String> {

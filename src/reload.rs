@@ -1,7 +1,7 @@
 //! SIGHUP: the configuration and the price book are read again, and what may change while the server
 //! runs changes.
 
-use crate::config::{Config, Effect, SETTINGS, Sources};
+use crate::config::{Config, Effect, SETTINGS, Setting, Sources};
 use crate::files;
 use crate::price_shelf::Shelf;
 use crate::server::tls::{self, Tls};
@@ -68,9 +68,11 @@ impl Reload {
         // What needs a restart is still as it was, and what changes must fit to it.
         next.check().map_err(|refused| {
             let (setting, allowed) = (refused.setting, refused.allowed);
-            anyhow::anyhow!("{setting}, with what needs a restart as it was: {allowed}")
+            let value = Setting::named(setting).map(|setting| setting.toml(&next));
+            let value = value.unwrap_or_default();
+            anyhow::anyhow!("{setting} = {value}, with what needs a restart as it was: {allowed}")
         })?;
-        let material = tls::load(&next)?;
+        let material = tls::load(&next, &loaded)?;
         match (&self.tls, &material) {
             (Some(tls), Some(material)) => tls.replace(material)?,
             (None, None) => {}

@@ -10,6 +10,7 @@ mod clients;
 mod connection;
 mod connections;
 mod drops;
+mod handshakes;
 pub mod http;
 mod info;
 mod meters;
@@ -36,8 +37,9 @@ use access::Access;
 use clients::{Client, Clients};
 use connections::Connections;
 use drops::Drops;
+use handshakes::Handshakes;
 use meters::{AllMeters, Meters};
-use rustls::{ServerConfig, ServerConnection};
+use rustls::ServerConnection;
 use seldom::Seldom;
 use slow_log::SlowLog;
 use socket2::SockRef;
@@ -48,7 +50,6 @@ use std::time::{Duration, Instant};
 use tls::Tls;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio_rustls::TlsAcceptor;
 
 /// So many bytes lie unsent in a socket before it takes no more.
 const UNSENT_MAX: u32 = 128 * 1024;
@@ -115,6 +116,7 @@ pub struct Context {
     /// Connections that were ended.
     drops: Drops,
     handshakes_failed: AtomicU64,
+    handshakes: Handshakes,
     /// Connections beyond `connections_max`.
     rejected: Seldom,
     /// How many connections fit into the files that the process may open.
@@ -138,6 +140,7 @@ impl Context {
             failures: Seldom::default(),
             drops: Drops::default(),
             handshakes_failed: AtomicU64::new(0),
+            handshakes: Handshakes::default(),
             requests_rules: request::Rules::new(config.tags_max),
             config,
             clock,
@@ -312,6 +315,9 @@ pub async fn accept(
     let mut warned: Option<Instant> = None;
     for shard in shards.iter().cycle() {
         let (stream, address) = loop {
+        if tls.is_some() {
+            context.handshakes.room(&context).await;
+        }
             match listener.accept().await {
                 Ok(accepted) => break accepted,
                 Err(error) => {
@@ -340,10 +346,7 @@ pub async fn accept(
         };
         match &tls {
             None => hand_over(stream, None, client, &context, shard),
-            Some(tls) => {
-                let (context, shard) = (Arc::clone(&context), shard.clone());
-                actix_rt::spawn(shake_hands(stream, tls.config(), client, context, shard));
-            }
+            Some(tls) => handshakes::begin(stream, tls.config(), client, &context, shard),
         }
     }
 }
@@ -359,35 +362,5 @@ fn hand_over(
     match stream.into_std() {
         Ok(stream) => drop(shard.0.send(Order::Serve(stream, session, client))),
         Err(_) => context.clients.remove(&client),
-    }
-}
-
-/// Makes a TLS handshake, on the acceptor's thread, so that no shard waits for its arithmetic.
-async fn shake_hands(
-    stream: TcpStream,
-    config: Arc<ServerConfig>,
-    client: Arc<Client>,
-    context: Arc<Context>,
-    shard: ShardServer,
-) {
-    let limit = context.live().config.handshake_timeout_ms;
-    let shaken = TlsAcceptor::from(config).accept(stream);
-    let shaken = tokio::select! {
-        shaken = shaken => shaken.map_err(|error| error.to_string()),
-        () = reader::after((limit > 0).then(|| Duration::from_millis(limit))) => {
-            Err("no TLS handshake within handshake_timeout_ms".to_owned())
-        }
-        () = client.killed.notified() => Err("it was killed".to_owned()),
-    };
-    match shaken {
-        Ok(stream) => {
-            let (stream, session) = stream.into_inner();
-            hand_over(stream, Some(Box::new(session)), client, &context, &shard);
-        }
-        Err(reason) => {
-            tracing::debug!(client = %client.address, id = client.id, "no TLS handshake: {reason}");
-            context.handshakes_failed.fetch_add(1, Ordering::Relaxed);
-            context.clients.remove(&client);
-        }
     }
 }

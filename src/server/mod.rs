@@ -43,6 +43,7 @@ use rustls::ServerConnection;
 use seldom::Seldom;
 use slow_log::SlowLog;
 use socket2::SockRef;
+use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -115,8 +116,8 @@ pub struct Context {
     failures: Seldom,
     /// Connections that were ended.
     drops: Drops,
-    handshakes_failed: AtomicU64,
     handshakes: Handshakes,
+    handshakes_failed: AtomicU64,
     /// Connections beyond `connections_max`.
     rejected: Seldom,
     /// How many connections fit into the files that the process may open.
@@ -139,8 +140,8 @@ impl Context {
             live: RwLock::new(Arc::new(Live { config: config.clone(), access })),
             failures: Seldom::default(),
             drops: Drops::default(),
-            handshakes_failed: AtomicU64::new(0),
             handshakes: Handshakes::default(),
+            handshakes_failed: AtomicU64::new(0),
             requests_rules: request::Rules::new(config.tags_max),
             config,
             clock,
@@ -314,10 +315,10 @@ pub async fn accept(
 ) {
     let mut warned: Option<Instant> = None;
     for shard in shards.iter().cycle() {
-        let (stream, address) = loop {
         if tls.is_some() {
             context.handshakes.room(&context).await;
         }
+        let (stream, address) = loop {
             match listener.accept().await {
                 Ok(accepted) => break accepted,
                 Err(error) => {
@@ -334,7 +335,9 @@ pub async fn accept(
         let live = context.live();
         let max = live.config.connections_max.min(context.connections_fit.load(Ordering::Relaxed));
         let first = live.access.first_standing();
-        let Some(client) = context.clients.add(address, local, first.shown(), max) else {
+        let Some(client) =
+            context.clients.add(address, local, stream.as_raw_fd(), first.shown(), max)
+        else {
             if let Some(others) = context.rejected.count() {
                 tracing::warn!(client = %address, others, "refused: there are connections_max clients");
             }

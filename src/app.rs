@@ -34,14 +34,14 @@ const FAILURE_GRACE: Duration = Duration::from_millis(500);
 /// Runs the server until it is told to stop, or its store fails.
 pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
     let loaded = sources.load()?;
-    let logs = Logs::start(&loaded.config)?;
-    abort_on_panic(Some(logs.clone()));
-    let served = serve(sources, &loaded, loss, &logs);
-    logs.end();
+    let log_lines = Logs::start(&loaded.config)?;
+    abort_on_panic(Some(log_lines.clone()));
+    let served = serve(sources, &loaded, loss, &log_lines);
+    log_lines.end();
     served
 }
 
-fn serve(sources: &Sources, loaded: &Loaded, loss: Loss, logs: &Logs) -> anyhow::Result<()> {
+fn serve(sources: &Sources, loaded: &Loaded, loss: Loss, log_lines: &Logs) -> anyhow::Result<()> {
     let config = loaded.config.clone();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -87,12 +87,12 @@ fn serve(sources: &Sources, loaded: &Loaded, loss: Loss, logs: &Logs) -> anyhow:
             sources: sources.clone(),
             prices: Arc::clone(&prices),
             started,
-            logs: logs.clone(),
+            logs: log_lines.clone(),
             tls: tls.clone(),
         };
         actix_rt::spawn(reload.run());
         actix_rt::spawn(disk::watch(Arc::clone(&context)));
-        actix_rt::spawn(telemetry::keep_up(prometheus.clone(), logs.clone()));
+        actix_rt::spawn(telemetry::keep_up(prometheus.clone(), log_lines.clone()));
         let http = server::http::serve(http, Arc::clone(&context), prometheus, tls)?;
         actix_rt::spawn(http);
         let threads = StoreThreads {

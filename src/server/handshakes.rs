@@ -101,9 +101,10 @@ pub(super) fn begin(
             Ok(session) => hand_over(stream, Some(session), client, &context, &shard),
             Err((why, reason)) => {
                 let (address, id) = (client.address, client.id);
-                match why {
-                    Some(why) => context.drops.note(&client, why, &reason),
-                    None => tracing::debug!(client = %address, id, "no TLS handshake: {reason}"),
+                if let Some(why) = why {
+                    context.drops.note(&client, why, &reason);
+                } else {
+                    tracing::debug!(client = %address, id, "no TLS handshake: {reason}");
                 }
                 context.handshakes_failed.fetch_add(1, Ordering::Relaxed);
                 context.clients.remove(&client);

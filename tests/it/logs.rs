@@ -91,8 +91,8 @@ fn a_log_that_is_read_is_whole_and_in_order_to_its_end() {
     assert!(wait(&mut process).success());
     let text = reader.join().unwrap();
     let numbers = text.lines().filter_map(|line| {
-        let (_, rest) = line.split_once("request=")?;
-        rest.split(' ').next()?.parse::<usize>().ok()
+        let (_, number) = line.split_once("request=")?;
+        number.split(' ').next()?.parse::<usize>().ok()
     });
     assert!(numbers.eq(1..=2_000), "{text}");
     assert!(text.ends_with("stopped; everything acknowledged is on disk\n"), "{text}");

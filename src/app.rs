@@ -1,6 +1,6 @@
 //! The composition root: takes the data directory, binds, recovers, serves, and stops in order.
 
-use crate::config::{Config, Sources};
+use crate::config::{Config, Loaded, Sources};
 use crate::disk;
 use crate::engine::clock::{Clock, SystemClock};
 use crate::engine::committer::{Durability, Submission};
@@ -17,10 +17,11 @@ use crate::store::StoreError;
 use crate::store::data_dir::DataDir;
 use crate::store::recovery::Loss;
 use crate::store_threads::StoreThreads;
-use crate::telemetry;
+use crate::telemetry::{self, Logs};
 use anyhow::Context as _;
 use crossbeam::channel::Sender;
 use sd_notify::NotifyState;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,9 +34,15 @@ const FAILURE_GRACE: Duration = Duration::from_millis(500);
 /// Runs the server until it is told to stop, or its store fails.
 pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
     let loaded = sources.load()?;
-    let config = loaded.config;
-    let log_level = telemetry::init_logs(&config)?;
-    abort_on_panic();
+    let log_lines = Logs::start(&loaded.config)?;
+    abort_on_panic(Some(log_lines.clone()));
+    let served = serve(sources, &loaded, loss, &log_lines);
+    log_lines.end();
+    served
+}
+
+fn serve(sources: &Sources, loaded: &Loaded, loss: Loss, log_lines: &Logs) -> anyhow::Result<()> {
+    let config = loaded.config.clone();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -46,7 +53,7 @@ pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
              a crash or a power loss takes it"
         );
     }
-    let tls = tls::load(&config)?.map(|material| Tls::new(&material)).transpose()?;
+    let tls = tls::load(&config, loaded)?.map(|material| Tls::new(&material)).transpose()?;
     let connections_fit = files::allow(config.connections_max, &config.data);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let prometheus = telemetry::init_metrics(&*clock)?;
@@ -80,12 +87,12 @@ pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
             sources: sources.clone(),
             prices: Arc::clone(&prices),
             started,
-            log_level,
+            logs: log_lines.clone(),
             tls: tls.clone(),
         };
         actix_rt::spawn(reload.run());
         actix_rt::spawn(disk::watch(Arc::clone(&context)));
-        actix_rt::spawn(telemetry::keep_up(prometheus.clone()));
+        actix_rt::spawn(telemetry::keep_up(prometheus.clone(), log_lines.clone()));
         let http = server::http::serve(http, Arc::clone(&context), prometheus, tls)?;
         actix_rt::spawn(http);
         let threads = StoreThreads {
@@ -134,14 +141,25 @@ fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
 }
 
 /// A panic is a bug, and memory may be wrong after it: the process ends, the journal has all that
-/// was acknowledged. Only the guarded parts of the store may panic, over damaged files.
-pub fn abort_on_panic() {
-    let report = std::panic::take_hook();
+/// was acknowledged. Only the guarded parts of the store may panic, over damaged files. What was logged
+/// before is written first.
+pub fn abort_on_panic(logs: Option<Logs>) {
     std::panic::set_hook(Box::new(move |panic| {
         if crate::store::is_guarded() {
             return;
         }
-        report(panic);
+        if let Some(logs) = &logs {
+            logs.end();
+        }
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("<unnamed>");
+        // It is there when RUST_BACKTRACE asks for it.
+        let trace = Backtrace::capture();
+        let trace = match trace.status() {
+            BacktraceStatus::Captured => format!("\nstack backtrace:\n{trace}"),
+            _ => String::new(),
+        };
+        telemetry::last_words(&format!("thread '{name}' {panic}{trace}\n"));
         std::process::abort();
     }));
 }

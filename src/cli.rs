@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use purser::codec::commands::Role;
 use purser::config::flags::Flags;
 use purser::config::secret::{Secret, new_password};
-use purser::config::{Config, Sources, UserSettings, show};
+use purser::config::{Loaded, UserSettings, show};
 use purser::domain::id::User;
 use purser::prices::Source;
 use purser::server::tls;
@@ -45,10 +45,10 @@ pub(crate) struct UserArgs {
     #[arg(long, value_delimiter = ',', value_name = "COMMAND,…")]
     commands: Vec<String>,
     /// The most requests to wallets a second; 0: no bound.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = bound, allow_negative_numbers = true)]
     rate_per_second: u32,
     /// The most unanswered requests to wallets; 0: no bound.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = bound, allow_negative_numbers = true)]
     in_flight_max: u32,
     /// Also add it at the end of this file, which must be a configuration that is right with it. Without
     /// this no file is touched.
@@ -64,6 +64,10 @@ fn role_named(word: &str) -> Result<Role, &'static str> {
     Role::named(word).ok_or("it is none of read, spend, admin")
 }
 
+fn bound(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("it must be a whole number from 0 to {}", u32::MAX))
+}
+
 impl ConfigCommand {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let (Self::Check(flags) | Self::Show(flags)) = &self;
@@ -73,8 +77,9 @@ impl ConfigCommand {
         }
         let text = match self {
             Self::Check(_) => {
-                tls::load(&loaded.config)?;
-                Source::of(loaded.config.prices.as_deref()).read()?;
+                tls::load(&loaded.config, &loaded)?;
+                let prices = Source::of(loaded.config.prices.as_deref()).read();
+                prices.with_context(|| loaded.named("prices"))?;
                 "ok\n".to_owned()
             }
             Self::Show(_) => show::in_force(&loaded),
@@ -112,17 +117,10 @@ impl UserCommand {
 
 /// That the user can be read back as what it is.
 fn check(snippet: &str, user: &UserSettings) -> anyhow::Result<()> {
-    let loaded = load(snippet)?;
-    anyhow::ensure!(loaded.users.first() == Some(user), "the user cannot be read back");
+    user.check().map_err(anyhow::Error::msg)?;
+    let loaded = Loaded::of_text(Path::new("the new user"), snippet)?;
+    anyhow::ensure!(loaded.config.users.first() == Some(user), "the user cannot be read back");
     Ok(())
-}
-
-/// What a file with this text would come to.
-fn load(text: &str) -> anyhow::Result<Config> {
-    let mut file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
-    file.write_all(text.as_bytes())?;
-    let sources = Sources { file: Some(file.path().to_owned()), ..Sources::default() };
-    Ok(sources.load()?.config)
 }
 
 /// A user that is to be added to a file, in one step: all that can fail but that step is done.
@@ -139,7 +137,7 @@ impl Addition {
         let before = std::fs::read_to_string(&path).with_context(cannot)?;
         let gap = if before.trim().is_empty() { "" } else { "\n\n" };
         let after = format!("{}{gap}{snippet}", before.trim_end());
-        load(&after).with_context(cannot)?;
+        Loaded::of_text(&path, &after).with_context(cannot)?;
         let folder = path.parent().unwrap_or(Path::new("/"));
         let mut file = tempfile::NamedTempFile::new_in(folder).with_context(cannot)?;
         file.write_all(after.as_bytes()).with_context(cannot)?;

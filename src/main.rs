@@ -15,7 +15,7 @@ use purser::export::Format;
 use purser::prices::Source;
 use purser::pricing::import;
 use purser::store::recovery::Loss;
-use purser::{app, audit, prices};
+use purser::{app, audit, prices, telemetry};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write as _;
@@ -133,10 +133,10 @@ struct ExportArgs {
     #[arg(long, value_parser = wallet_named)]
     wallet: Option<WalletId>,
     /// Only what happened then or later, in Unix milliseconds.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = millis, allow_negative_numbers = true)]
     from: Option<i64>,
     /// Only what happened before, in Unix milliseconds.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = millis, allow_negative_numbers = true)]
     to: Option<i64>,
     /// The file to write; standard output without it.
     #[arg(long, value_name = "FILE")]
@@ -163,13 +163,17 @@ fn format_named(name: &str) -> Result<Format, &'static str> {
     Format::named(name).ok_or("it is none of jsonl, csv, parquet")
 }
 
+fn millis(text: &str) -> Result<i64, &'static str> {
+    text.parse().map_err(|_| "it must be a whole number of Unix milliseconds")
+}
+
 fn wallet_named(name: &str) -> Result<WalletId, String> {
     WalletId::new(name.as_bytes()).map_err(|error| error.to_string())
 }
 
 impl VerifyArgs {
     fn run(&self) -> anyhow::Result<()> {
-        app::abort_on_panic();
+        app::abort_on_panic(None);
         let totals = audit::verify::verify(&self.data, FORGET_EVERY)?;
         writeln!(std::io::stdout().lock(), "{totals}ok").context("cannot say so")
     }
@@ -177,7 +181,7 @@ impl VerifyArgs {
 
 impl ExportArgs {
     fn run(self) -> anyhow::Result<()> {
-        app::abort_on_panic();
+        app::abort_on_panic(None);
         let wanted = Wanted {
             format: self.format,
             wallet: self.wallet,
@@ -266,7 +270,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The last word, also when logs go elsewhere.
-            eprintln!("purser: {error:#}");
+            telemetry::last_words(&format!("purser: {error:#}\n"));
             ExitCode::FAILURE
         }
     }

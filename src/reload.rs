@@ -1,12 +1,12 @@
 //! SIGHUP: the configuration and the price book are read again, and what may change while the server
 //! runs changes.
 
-use crate::config::{Config, Effect, SETTINGS, Sources};
+use crate::config::{Config, Effect, SETTINGS, Setting, Sources};
 use crate::files;
 use crate::price_shelf::Shelf;
 use crate::server::tls::{self, Tls};
 use crate::server::{Context, ShardServer};
-use crate::telemetry::LogLevel;
+use crate::telemetry::Logs;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,7 +18,7 @@ pub(crate) struct Reload {
     pub(crate) prices: Arc<Shelf>,
     /// What was configured at the start, as it was written.
     pub(crate) started: Config,
-    pub(crate) log_level: LogLevel,
+    pub(crate) logs: Logs,
     pub(crate) tls: Option<Arc<Tls>>,
 }
 
@@ -68,15 +68,17 @@ impl Reload {
         // What needs a restart is still as it was, and what changes must fit to it.
         next.check().map_err(|refused| {
             let (setting, allowed) = (refused.setting, refused.allowed);
-            anyhow::anyhow!("{setting}, with what needs a restart as it was: {allowed}")
+            let value = Setting::named(setting).map(|setting| setting.toml(&next));
+            let value = value.unwrap_or_default();
+            anyhow::anyhow!("{setting} = {value}, with what needs a restart as it was: {allowed}")
         })?;
-        let material = tls::load(&next)?;
+        let material = tls::load(&next, &loaded)?;
         match (&self.tls, &material) {
             (Some(tls), Some(material)) => tls.replace(material)?,
             (None, None) => {}
             _ => anyhow::bail!("TLS is switched on and off only at a start (tls_cert)"),
         }
-        self.log_level.set(&next.log_level)?;
+        self.logs.set_level(&next.log_level)?;
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }

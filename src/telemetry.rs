@@ -1,18 +1,16 @@
 //! Logs and metrics: how they are set up, and the one list of metric names.
 
+mod logs;
 mod names;
 
+pub use logs::{Logs, last_words};
 pub use names::{Kind, METRICS, Metric};
 
-use crate::config::{Config, LogFormat};
 use crate::engine::clock::Clock;
 use crate::engine::counters::as_float;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use sd_notify::NotifyState;
-use std::io::IsTerminal as _;
 use std::time::Duration;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{EnvFilter, reload};
 
 /// How often collected samples are folded into their histograms.
 const UPKEEP_EVERY: Duration = Duration::from_secs(1);
@@ -30,49 +28,6 @@ const RECORD_BUCKETS: [f64; 12] =
 /// Buckets of a checkpoint's time and of its stages, in seconds.
 const CHECKPOINT_BUCKETS: [f64; 12] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
-
-/// Changes what is logged.
-pub struct LogLevel(Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send>);
-
-impl LogLevel {
-    /// Logs what this filter lets through from now on.
-    pub fn set(&self, level: &str) -> anyhow::Result<()> {
-        Ok(self.0(filter(level)?)?)
-    }
-}
-
-/// A level beyond info is meant of purser: its libraries say far too much then.
-fn filter(level: &str) -> anyhow::Result<EnvFilter> {
-    let is_beyond = level.parse::<LevelFilter>().is_ok_and(|level| level > LevelFilter::INFO);
-    let filter = if is_beyond {
-        format!("{},purser={level}", Config::default().log_level)
-    } else {
-        level.to_owned()
-    };
-    EnvFilter::try_new(filter).map_err(|error| anyhow::anyhow!("log_level = {level:?}: {error}"))
-}
-
-/// Sends logs to standard error.
-pub fn init_logs(config: &Config) -> anyhow::Result<LogLevel> {
-    let filter = filter(&config.log_level)?;
-    let logs = tracing_subscriber::fmt()
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    Ok(match config.log_format {
-        LogFormat::Text => {
-            let logs = logs.with_target(false).with_env_filter(filter).with_filter_reloading();
-            let handle = logs.reload_handle();
-            logs.init();
-            LogLevel(Box::new(move |filter| handle.reload(filter)))
-        }
-        LogFormat::Json => {
-            let logs = logs.json().with_env_filter(filter).with_filter_reloading();
-            let handle = logs.reload_handle();
-            logs.init();
-            LogLevel(Box::new(move |filter| handle.reload(filter)))
-        }
-    })
-}
 
 /// Starts to collect metrics.
 pub fn init_metrics(clock: &dyn Clock) -> anyhow::Result<PrometheusHandle> {
@@ -101,12 +56,29 @@ pub(crate) fn note_unclean_start(was_unclean: bool) {
     metrics::gauge!("purser_unclean_start").set(f64::from(u8::from(was_unclean)));
 }
 
-/// Folds samples into histograms for as long as the server runs.
-pub async fn keep_up(handle: PrometheusHandle) {
+/// Folds samples into histograms for as long as the server runs, and tells of lines of the log that were
+/// dropped.
+pub async fn keep_up(handle: PrometheusHandle, logs: Logs) {
+    let mut told = 0;
     loop {
+        told = tell_dropped(&logs, told);
         tokio::time::sleep(UPKEEP_EVERY).await;
         handle.run_upkeep();
     }
+}
+
+/// Answers how many dropped lines the log has told of, of which it did so far as said.
+fn tell_dropped(logs: &Logs, told: usize) -> usize {
+    let dropped = logs.dropped();
+    let counter = metrics::counter!("purser_log_lines_dropped_total");
+    counter.absolute(u64::try_from(dropped).unwrap_or(u64::MAX));
+    if dropped == told {
+        return told;
+    }
+    let lines = dropped.saturating_sub(told);
+    tracing::warn!(lines, "lines of the log were dropped: nobody read standard error in time");
+    // Without room for this one it is told again.
+    if logs.dropped() == dropped { dropped } else { told }
 }
 
 /// Says what every metric is, and begins to count those that may be 0 for long: who watches for a

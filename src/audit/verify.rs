@@ -8,6 +8,7 @@ use super::totals::Totals;
 use super::walk::{self, Place};
 use super::{LookError, look, progress};
 use crate::codec::snapshot;
+use crate::domain::debts::Debts;
 use crate::domain::id::WalletId;
 use crate::domain::rating::PriceVersion;
 use crate::prices;
@@ -64,7 +65,6 @@ pub fn check(
     })?;
     check_anchors(still, &tails)?;
     check_snapshots(still, &mut replay, &mut totals)?;
-    check_debts(still)?;
     check_pages(still, &replay)?;
     check_timers(still, &replay, &mut totals)?;
     replay.end(&mut totals)?;
@@ -96,34 +96,31 @@ fn check_anchors(still: &Still, tails: &[Tail]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Every snapshot is of a wallet.
+/// Every snapshot is of a wallet, and the checkpoint knows what all of them owe.
 fn check_snapshots(
     still: &Still,
     replay: &mut Replay<'_>,
     totals: &mut Totals,
 ) -> Result<(), StoreError> {
+    let mut debts = Debts::default();
     still.history.state().range(Table::Wallets, &[], &mut |key, bytes| {
         let id = wallet_at(state::wallet_at(key))?;
         totals.snapshots = totals.snapshots.saturating_add(1);
+        let snapshot = snapshot::decode(bytes).map_err(|error| damaged(&id, error.to_string()))?;
+        checkpoint::add_debt(&mut debts, &snapshot);
         if replay.get(&id).is_none() {
-            let snapshot =
-                snapshot::decode(bytes).map_err(|error| damaged(&id, error.to_string()))?;
             replay.take_kept(snapshot)?;
         }
         if replay.get(&id).is_none_or(|replayed| replayed.kept.is_none()) {
             return Err(damaged(&id, "its snapshot is of another wallet"));
         }
         Ok(true)
-    })
-}
-
-/// The checkpoint knows what the snapshots owe.
-fn check_debts(still: &Still) -> Result<(), StoreError> {
-    if checkpoint::debts_in(still.history.state())? == still.checkpoint.debts {
-        return Ok(());
+    })?;
+    if debts != still.checkpoint.debts {
+        let reason = "the checkpoint's debts are not those of the snapshots; restore a backup";
+        return Err(StoreError::Row { reason });
     }
-    let reason = "the checkpoint's debts are not those of the snapshots; restore a backup";
-    Err(StoreError::Row { reason })
+    Ok(())
 }
 
 /// No page is left of a wallet that has none.

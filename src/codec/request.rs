@@ -33,10 +33,12 @@ use crate::domain::usage::Quantity;
 
 /// How many holds `HOLD.LIST` shows when not told, and at most.
 const HOLDS: (usize, usize) = (100, 1000);
-/// How many wallets `WALLET.SCAN` looks at when not told, and at most.
-const SCANNED: (usize, usize) = (10, 10_000);
+/// How many wallets `WALLET.SCAN` looks at when not told.
+const SCANNED: usize = 10;
+/// How many it looks at, at most.
+const SCANNED_MAX: usize = 10_000;
 /// The same where each name is held against a pattern: that takes up to 30 µs.
-const MATCHED: (usize, usize) = (10, 1_000);
+const MATCHED_MAX: usize = 1_000;
 
 /// What requests are checked against, beyond the contract itself. Made once.
 #[derive(Debug, Clone)]
@@ -291,7 +293,8 @@ impl<'a> Call<'a> {
             Some(Value::Bytes(pattern)) => Some(pattern.to_vec()),
             _ => None,
         };
-        let count = self.count(if pattern.is_some() { MATCHED } else { SCANNED })?;
+        let most = if pattern.is_some() { MATCHED_MAX } else { SCANNED_MAX };
+        let count = self.count((SCANNED, most))?;
         let cursor = cursor.ok_or_else(|| RequestError::malformed("invalid cursor"))?;
         Ok(Scan { cursor, pattern, count, sent })
     }

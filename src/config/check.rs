@@ -13,74 +13,113 @@ pub struct Refused {
     pub setting: &'static str,
     /// What it must be.
     pub allowed: String,
+    /// Another setting that it must fit to, and what that one must be to fit to it.
+    pub other: Option<(&'static str, String)>,
+}
+
+/// What a setting must be, alone.
+struct Range {
+    setting: &'static str,
+    holds: fn(&Config) -> bool,
+    allowed: &'static str,
+}
+
+const fn range(setting: &'static str, allowed: &'static str, holds: fn(&Config) -> bool) -> Range {
+    Range { setting, holds, allowed }
+}
+
+/// The ranges that are narrower than those of their types.
+static RANGES: [Range; 32] = [
+    range("shards", "0 to 64", |c| c.shards <= 64),
+    range("durability_interval_ms", "1 to 60000", |c| {
+        (1..=60_000).contains(&c.durability_interval_ms)
+    }),
+    range("hold_ttl_ms", "1 to 2678400000 (31 days)", |c| {
+        (Span::TTL_MIN.millis()..=Span::TTL_MAX.millis()).contains(&c.hold_ttl_ms)
+    }),
+    range("lapse_grace_ms", "0 or more", |c| c.lapse_grace_ms >= 0),
+    range("dedup_window_ms", "above 0", |c| c.dedup_window_ms > 0),
+    range("late_window_ms", "0 or more", |c| c.late_window_ms >= 0),
+    range("grants_max", "1 to 1000000", |c| (1..=1_000_000).contains(&c.grants_max)),
+    range("holds_max", "above 0", |c| c.holds_max > 0),
+    range("tags_max", "0 to 64", |c| c.tags_max <= 64),
+    range("wallet_in_flight_max", "above 0", |c| c.wallet_in_flight_max > 0),
+    range("batch_bytes_max", "4096 to 67108864", |c| {
+        (4_096..=64 * 1024 * 1024).contains(&c.batch_bytes_max)
+    }),
+    range("checkpoint_every_ms", "100 or more", |c| c.checkpoint_every_ms >= 100),
+    range("checkpoint_journal_bytes", "65536 or more", |c| c.checkpoint_journal_bytes >= 65_536),
+    range("checkpoint_bytes_per_second", "65536 or more", |c| {
+        c.checkpoint_bytes_per_second >= 65_536
+    }),
+    range("slowlog_log_slower_than_us", "-1 or more", |c| c.slowlog_log_slower_than_us >= -1),
+    range("slowlog_max_len", "0 to 100000", |c| c.slowlog_max_len <= 100_000),
+    range("passivate_after_ms", "0 or more", |c| c.passivate_after_ms >= 0),
+    range("wallets_active_max", "above 0", |c| c.wallets_active_max > 0),
+    range("wallets_woken_per_second", "10 or more", |c| c.wallets_woken_per_second >= 10),
+    range("archive_keep_ms", "above 0", |c| c.archive_keep_ms > 0),
+    range("archive_filter_bytes_max", "1048576 or more", |c| {
+        c.archive_filter_bytes_max >= 1_048_576
+    }),
+    range("connections_max", "above 0", |c| c.connections_max > 0),
+    range("tls_handshakes_max", "above 0", |c| c.tls_handshakes_max > 0),
+    range("connection_in_flight_max", "above 0", |c| c.connection_in_flight_max > 0),
+    range("request_args_max", "16 or more", |c| c.request_args_max >= 16),
+    range("request_bytes_max", "1024 or more", |c| c.request_bytes_max >= 1_024),
+    range("handshake_args_max", "8 or more", |c| c.handshake_args_max >= 8),
+    range("handshake_bytes_max", "512 or more", |c| c.handshake_bytes_max >= 512),
+    range("reply_bytes_max", "16384 or more", |c| c.reply_bytes_max >= 16 * 1024),
+    range("clients_memory_max", "0, or 1048576 or more", |c| {
+        c.clients_memory_max == 0 || c.clients_memory_max >= 1_048_576
+    }),
+    range("write_stall_max_ms", "above 0", |c| c.write_stall_max_ms > 0),
+    range(
+        "log_level",
+        "error, warn, info, debug, trace, off or a filter such as info,sled=debug",
+        |c| is_filter(&c.log_level),
+    ),
+];
+
+/// What a setting must be, where that is narrower than its type.
+pub(super) fn allowed(setting: &str) -> Option<&'static str> {
+    RANGES.iter().find(|range| range.setting == setting).map(|range| range.allowed)
 }
 
 /// The first that is wrong.
 pub(super) fn check(config: &Config) -> Result<(), Refused> {
-    let range = |ok: bool, setting, allowed: &str| {
-        let refused = || Refused { setting, allowed: format!("it must be {allowed}") };
-        if ok { Ok(()) } else { Err(refused()) }
-    };
-    let c = config;
-    let ttl = Span::TTL_MIN.millis()..=Span::TTL_MAX.millis();
-    range(c.shards <= 64, "shards", "0 to 64")?;
-    let interval = 1..=60_000;
-    range(interval.contains(&c.durability_interval_ms), "durability_interval_ms", "1 to 60000")?;
-    range(ttl.contains(&c.hold_ttl_ms), "hold_ttl_ms", "1 to 2678400000 (31 days)")?;
-    range(c.lapse_grace_ms >= 0, "lapse_grace_ms", "0 or more")?;
-    range(c.dedup_window_ms > 0, "dedup_window_ms", "above 0")?;
-    range(c.late_window_ms >= 0, "late_window_ms", "0 or more")?;
-    range((1..=1_000_000).contains(&c.grants_max), "grants_max", "1 to 1000000")?;
-    range(c.holds_max > 0, "holds_max", "above 0")?;
-    range(c.tags_max <= 64, "tags_max", "0 to 64")?;
-    range(c.wallet_in_flight_max > 0, "wallet_in_flight_max", "above 0")?;
-    let batch = 4_096..=64 * 1024 * 1024;
-    range(batch.contains(&c.batch_bytes_max), "batch_bytes_max", "4096 to 67108864")?;
-    range(c.checkpoint_every_ms >= 100, "checkpoint_every_ms", "100 or more")?;
-    let journal = c.checkpoint_journal_bytes;
-    range(journal >= 65_536, "checkpoint_journal_bytes", "65536 or more")?;
-    let rate = c.checkpoint_bytes_per_second;
-    range(rate >= 65_536, "checkpoint_bytes_per_second", "65536 or more")?;
-    range(c.slowlog_log_slower_than_us >= -1, "slowlog_log_slower_than_us", "-1 or more")?;
-    range(c.slowlog_max_len <= 100_000, "slowlog_max_len", "0 to 100000")?;
-    range(c.passivate_after_ms >= 0, "passivate_after_ms", "0 or more")?;
-    range(c.wallets_active_max > 0, "wallets_active_max", "above 0")?;
-    range(c.wallets_woken_per_second >= 10, "wallets_woken_per_second", "10 or more")?;
-    let days = i64::from(c.archive_days).saturating_mul(DAY_MS);
-    let allowed = "0, or at least as long as dedup_window_ms";
-    range(days == 0 || days >= c.dedup_window_ms, "archive_days", allowed)?;
-    let keep = c.archive_keep_ms;
-    range(keep >= c.dedup_window_ms, "archive_keep_ms", "at least dedup_window_ms")?;
-    let filters = c.archive_filter_bytes_max;
-    range(filters >= 1_048_576, "archive_filter_bytes_max", "1048576 or more")?;
-    range(c.connections_max > 0, "connections_max", "above 0")?;
-    range(c.connection_in_flight_max > 0, "connection_in_flight_max", "above 0")?;
-    range(c.request_args_max >= 16, "request_args_max", "16 or more")?;
-    range(c.request_bytes_max >= 1_024, "request_bytes_max", "1024 or more")?;
-    range(c.handshake_args_max >= 8, "handshake_args_max", "8 or more")?;
-    range(c.handshake_bytes_max >= 512, "handshake_bytes_max", "512 or more")?;
-    range(c.reply_bytes_max >= 16 * 1024, "reply_bytes_max", "16384 or more")?;
-    let memory = c.clients_memory_max;
-    let allowed = "0, or 1048576 or more";
-    range(memory == 0 || memory >= 1_048_576, "clients_memory_max", allowed)?;
-    range(c.write_stall_max_ms > 0, "write_stall_max_ms", "above 0")?;
-    range(
-        is_filter(&c.log_level),
-        "log_level",
-        "error, warn, info, debug, trace, off or a filter such as info,sled=debug",
-    )?;
-    let (cert, key) = (c.tls_cert.is_some(), c.tls_key.is_some());
-    range(
-        cert == key,
-        if cert { "tls_key" } else { "tls_cert" },
-        "set too: tls_cert and tls_key belong together",
-    )?;
-    range(
-        cert || c.tls_client_ca.is_none(),
-        "tls_client_ca",
-        "empty without tls_cert and tls_key",
-    )?;
+    for Range { setting, holds, allowed } in &RANGES {
+        if !holds(config) {
+            let allowed = format!("it must be {allowed}");
+            return Err(Refused { setting, allowed, other: None });
+        }
+    }
+    fits(config)?;
     exposed(config)
+}
+
+/// Settings that must fit together.
+fn fits(c: &Config) -> Result<(), Refused> {
+    let fit = |ok: bool, setting, allowed: &str, other, allowed_of_other: &str| {
+        let other = Some((other, format!("it must be {allowed_of_other}")));
+        let allowed = format!("it must be {allowed}");
+        if ok { Ok(()) } else { Err(Refused { setting, allowed, other }) }
+    };
+    let days = i64::from(c.archive_days).saturating_mul(DAY_MS);
+    let window = "dedup_window_ms";
+    let (allowed, of_window) =
+        ("0, or at least as long as dedup_window_ms", "at most as long as archive_days");
+    fit(days == 0 || days >= c.dedup_window_ms, "archive_days", allowed, window, of_window)?;
+    let (allowed, of_window) = ("at least dedup_window_ms", "at most archive_keep_ms");
+    let keep = c.archive_keep_ms >= c.dedup_window_ms;
+    fit(keep, "archive_keep_ms", allowed, window, of_window)?;
+    let (cert, key) = (c.tls_cert.is_some(), c.tls_key.is_some());
+    let (with_cert, with_key) =
+        ("set together with tls_cert, or empty", "set together with tls_key, or empty");
+    fit(!cert || key, "tls_cert", with_key, "tls_key", with_cert)?;
+    fit(!key || cert, "tls_key", with_cert, "tls_cert", with_key)?;
+    let allowed = "set together with tls_cert and tls_key, or empty";
+    let ca = c.tls_client_ca.is_some();
+    fit(cert || !ca, "tls_client_ca", allowed, "tls_cert", with_key)
 }
 
 /// Whether this says what is to be logged. A word alone must be a level: another one would be taken for the
@@ -102,7 +141,8 @@ fn exposed(config: &Config) -> Result<(), Refused> {
                  configuration file; `purser user add NAME --role admin` makes one",
                 address.port()
             );
-            return Err(Refused { setting, allowed: format!("it must be {allowed}") });
+            let allowed = format!("it must be {allowed}");
+            return Err(Refused { setting, allowed, other: None });
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use super::load::Sources;
 use super::table::{SETTINGS, Setting};
 use clap::{Arg, ArgMatches, Command, Error};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The settings that were given as flags, and the file.
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 pub struct Flags {
     /// `--config`, or its variable.
     pub file: Option<PathBuf>,
-    flags: Vec<(&'static Setting, String)>,
+    flags: Vec<(&'static Setting, OsString)>,
 }
 
 impl Flags {
@@ -30,6 +31,7 @@ fn arg(setting: &'static Setting) -> Arg {
     let arg = Arg::new(setting.name)
         .long(setting.flag())
         .value_name(setting.unit.to_ascii_uppercase())
+        .value_parser(clap::value_parser!(OsString))
         .help(format!("{about} [default: {default}]"))
         .allow_hyphen_values(true);
     if is_common { arg } else { arg.hide_short_help(true).help_heading("Settings") }
@@ -42,7 +44,7 @@ impl clap::Args for Flags {
             .value_name("FILE")
             .env("PURSER_CONFIG")
             .hide_env(true)
-            .value_parser(clap::value_parser!(PathBuf))
+            .value_parser(clap::value_parser!(OsString))
             .help("A configuration file; see config/purser.toml. Flags come before PURSER_… variables, these before the file");
         command.arg(file).args(SETTINGS.iter().map(arg))
     }
@@ -60,9 +62,9 @@ impl clap::FromArgMatches for Flags {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
-        self.file = matches.get_one::<PathBuf>("config").cloned();
+        self.file = matches.get_one::<OsString>("config").map(PathBuf::from);
         let given = SETTINGS.iter().filter_map(|setting| {
-            matches.get_one::<String>(setting.name).map(|text| (setting, text.clone()))
+            matches.get_one::<OsString>(setting.name).map(|text| (setting, text.clone()))
         });
         self.flags = given.collect();
         Ok(())

@@ -46,7 +46,7 @@ pub enum DurabilityMode {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}, which --config or PURSER_CONFIG names")]
     Read {
         /// The file.
         path: PathBuf,

@@ -194,6 +194,8 @@ settings! {
     archive_filter_bytes_max: u64 = 1024 * 1024 * 1024, "bytes", Restart;
     /// The most connections; beyond it they are refused.
     connections_max: usize = 10_000, "count", Reload;
+    /// The most TLS handshakes of RESP at a time: whoever comes beyond it waits, and meanwhile one that takes more than a second is dropped.
+    tls_handshakes_max: usize = 1_000, "count", Reload;
     /// The most unanswered requests of a connection; beyond it, it is not read.
     connection_in_flight_max: usize = 1_024, "count", Reload;
     /// The most arguments of a request.

@@ -1,15 +1,16 @@
 use super::*;
+use std::ffi::OsString;
 use std::path::Path;
 
 fn load(text: &str, variables: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Loaded, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("purser.toml");
     std::fs::write(&path, text).unwrap();
-    let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    let owned = |pairs: &[(&str, &str)]| -> Vec<(String, OsString)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect()
     };
     let flags =
-        flags.iter().map(|(name, value)| (Setting::named(name).unwrap(), (*value).to_owned()));
+        flags.iter().map(|(name, value)| (Setting::named(name).unwrap(), OsString::from(value)));
     let sources = Sources { file: Some(path), variables: owned(variables), flags: flags.collect() };
     sources.load().map_err(|error| error.to_string())
 }
@@ -45,17 +46,27 @@ fn what_is_wrong_is_named_with_its_place_and_what_is_allowed() {
         ("holds_max = 5\nhold_max = 5", &["line 2", "hold_max", "did you mean holds_max?"][..]),
         ("\n\nholds_max = 0", &["line 3", "holds_max = 0", "above 0"]),
         ("holds_max = \"x\"", &["line 1", "holds_max = \"x\"", "whole number"]),
-        ("holds_max = -1", &["line 1", "holds_max", "whole number from 0"]),
+        ("holds_max = -1", &["line 1", "holds_max", "a whole number, above 0"]),
         ("resp = 5", &["line 1", "resp = 5", "string"]),
         ("resp = \"x\"", &["line 1", "resp = \"x\"", "an IP address and a port"]),
         ("log_format = \"xml\"", &["line 1", "text or json"]),
-        ("holds_max = 1\nholds_max = 2", &["line 2", "duplicate"]),
+        ("holds_max = 1\nholds_max = 2", &["line 2", "holds_max: duplicate"]),
         ("holds_max", &["line 1"]),
         ("archive_keep_ms = 1", &["line 1", "archive_keep_ms", "at least dedup_window_ms"]),
         ("hold_ttl_ms = 0", &["line 1", "31 days"]),
         ("resp = \"0.0.0.0:7411\"", &["line 1", "loopback", "purser user add"]),
         ("http = \"[::]:7412\"", &["line 1", "http", "loopback"]),
-        ("tls_cert = \"x\"", &["tls_key", "belong together"]),
+        ("\ntls_cert = \"x\"", &["line 2", "tls_cert = \"x\"", "set together with tls_key"]),
+        ("tls_key = \"x\"", &["line 1", "tls_key = \"x\"", "set together with tls_cert"]),
+        // It is not the setting with the default that somebody has set too large.
+        (
+            "dedup_window_ms = 9999999999",
+            &["line 1", "dedup_window_ms", "at most archive_keep_ms", "2764800000 (default)"],
+        ),
+        ("archive_keep_ms = 86400000\ndedup_window_ms = 86400001", &["line 1", "line 2"]),
+        ("shards = 256", &["line 1", "shards = 256", "a whole number, 0 to 64"]),
+        ("shards = 65", &["line 1", "shards = 65", "0 to 64"]),
+        ("shards = true", &["line 1", "shards = true", "a whole number, 0 to 64"]),
         ("tls_client_ca = \"x\"", &["line 1", "tls_client_ca"]),
         ("users = 5", &["line 1", "[[users]]"]),
         ("\n[[users]]\nname = \"x\"", &["line 2", "missing field"]),
@@ -65,6 +76,8 @@ fn what_is_wrong_is_named_with_its_place_and_what_is_allowed() {
     }
     for (more, words) in [
         ("role = \"root\"", &["user ann", "\"read\", \"spend\" or \"admin\""][..]),
+        ("role = \"read\"\nrate_per_second = -1", &["line 5", "rate_per_second", "from 0 to 4294"]),
+        ("role = 5", &["line 4", "role", "string"]),
         ("role = \"read\"\nwallet = [\"x\"]", &["line 5", "unknown field `wallet`"]),
         ("role = \"read\"\nwallets = [\"a*b\"]", &["user ann", "a*b", "prefix"]),
         ("role = \"read\"\nwallets = [\"\"]", &["user ann", "prefix"]),

@@ -28,7 +28,7 @@ pub struct UserSettings {
 
 /// A user as it stands in the file.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a user, as [[users]] begins one")]
 pub(super) struct Written {
     name: String,
     secret: String,
@@ -36,9 +36,23 @@ pub(super) struct Written {
     wallets: Option<Vec<String>>,
     commands: Option<Vec<String>>,
     #[serde(default)]
-    rate_per_second: u32,
+    rate_per_second: Bound,
     #[serde(default)]
-    in_flight_max: u32,
+    in_flight_max: Bound,
+}
+
+/// A bound as it stands in the file.
+#[derive(Default, Deserialize)]
+#[serde(try_from = "i64")]
+struct Bound(u32);
+
+impl TryFrom<i64> for Bound {
+    type Error = String;
+
+    fn try_from(number: i64) -> Result<Self, String> {
+        let bound = u32::try_from(number);
+        bound.map(Self).map_err(|_| format!("it must be a whole number from 0 to {}", u32::MAX))
+    }
 }
 
 impl TryFrom<Written> for UserSettings {
@@ -62,21 +76,17 @@ impl TryFrom<Written> for UserSettings {
         };
         let wallets = listed(written.wallets, "wallets")?;
         let commands = listed(written.commands, "commands")?;
-        for pattern in &wallets {
-            check_pattern(pattern).map_err(|what| wrong(&what))?;
-        }
-        for command in &commands {
-            check_command(command, role).map_err(|what| wrong(&what))?;
-        }
-        Ok(Self {
+        let user = Self {
             name: user,
             secret,
             role,
             wallets,
             commands,
-            rate_per_second: written.rate_per_second,
-            in_flight_max: written.in_flight_max,
-        })
+            rate_per_second: written.rate_per_second.0,
+            in_flight_max: written.in_flight_max.0,
+        };
+        user.check()?;
+        Ok(user)
     }
 }
 
@@ -101,6 +111,14 @@ fn check_command(name: &str, role: Role) -> Result<(), String> {
 }
 
 impl UserSettings {
+    /// Checks what it may use.
+    pub fn check(&self) -> Result<(), String> {
+        let wallets = self.wallets.iter().map(|pattern| check_pattern(pattern));
+        let commands = self.commands.iter().map(|command| check_command(command, self.role));
+        let first = wallets.chain(commands).find_map(Result::err);
+        first.map_or(Ok(()), |what| Err(format!("user {}: {what}", self.name)))
+    }
+
     /// What stands in a file for it; with `secret` in place of its own.
     pub fn toml(&self, secret: &str) -> String {
         let list = |texts: &[String]| {

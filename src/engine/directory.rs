@@ -43,6 +43,7 @@ impl Cursor {
 
     /// Where a walk goes on among so many shards. One that was begun among more or fewer of them begins
     /// again: the wallets have moved, so those that it has not shown may be where it has been.
+    #[must_use]
     pub fn among(self, shards: u8) -> Self {
         let is_kept = self.part() == Self::IN_STATE || self.shards() == shards;
         if is_kept { self } else { Self::new(0, shards, 0) }

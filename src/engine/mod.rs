@@ -70,8 +70,10 @@ pub trait Replies {
 }
 
 /// Ends the process on a bug that makes memory untrustworthy. The journal has everything that was
-/// acknowledged.
+/// acknowledged. It is a panic, so that what was logged is written before the end.
+#[track_caller]
+#[expect(clippy::panic, reason = "the process ends here, in order")]
 pub(crate) fn die(reason: &str) -> ! {
     tracing::error!("{reason}; stopping, so that nothing wrong is served: please report this");
-    std::process::abort()
+    panic!("{reason}")
 }

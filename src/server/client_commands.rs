@@ -7,8 +7,15 @@ use std::net::SocketAddr;
 /// The most bytes of a name that a client gives itself: `CLIENT LIST` shows those of all.
 const NAME_MAX: usize = 256;
 
-/// The refusal of a name.
-pub(super) const BAD_NAME: &str = "Client names cannot contain spaces, newlines or special characters, and have at most 256 bytes.";
+/// The refusal of what `what` says.
+pub(super) fn bad_name(what: &str) -> String {
+    format!(
+        "{what} cannot contain spaces, newlines or special characters, and have at most {NAME_MAX} bytes."
+    )
+}
+
+/// What is refused in `CLIENT SETNAME` and `HELLO`.
+pub(super) const NAMES: &str = "Client names";
 
 /// A name that a client may give itself; empty takes it away.
 pub(super) fn valid_name(name: &[u8]) -> Option<String> {
@@ -31,7 +38,7 @@ pub(super) fn handle(call: &Call<'_>) -> Action {
                 client.names().name = name;
                 call.ok()
             }
-            None => call.error(BAD_NAME),
+            None => call.error(&bad_name(NAMES)),
         },
         b"setinfo" => set_info(call),
         b"list" => list(call),
@@ -50,8 +57,7 @@ pub(super) fn handle(call: &Call<'_>) -> Action {
 /// `CLIENT SETINFO LIB-NAME|LIB-VER value`
 fn set_info(call: &Call<'_>) -> Action {
     let Some(value) = valid_name(call.arg(3)) else {
-        return call
-            .error("lib-name and lib-ver cannot contain spaces, newlines or special characters, and have at most 256 bytes.");
+        return call.error(&bad_name("lib-name and lib-ver"));
     };
     let mut names = call.connection.client.names();
     if call.is(2, "lib-name") {

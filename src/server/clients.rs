@@ -1,11 +1,14 @@
 //! Who is connected, as `CLIENT LIST` shows it. Shared by all shards; touched when a client comes,
-//! goes or names itself, not on the way of a request.
+//! goes or names itself, and with plain numbers when it was read or written.
 
+use super::meters::Count;
+use crate::codec::commands;
 use crate::domain::time::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::Notify;
@@ -16,11 +19,17 @@ pub(super) struct Client {
     pub(super) id: u64,
     pub(super) address: SocketAddr,
     pub(super) local: SocketAddr,
+    socket: RawFd,
     since: Instant,
     /// When it last sent a whole request, in Unix milliseconds; 0: it never has.
     asked_at: AtomicI64,
-    /// How many bytes it holds.
-    held: AtomicUsize,
+    /// The place of its last command; none when there is no such command.
+    command: AtomicU16,
+    holding: Shared,
+    /// Bytes of its requests and of its replies, and how many requests they were.
+    pub(super) received: Count,
+    pub(super) sent: Count,
+    pub(super) asked: Count,
     names: Mutex<Names>,
     is_killed: AtomicBool,
     /// Wakes its reader when it is killed.
@@ -37,8 +46,63 @@ pub(super) struct Names {
     pub(super) user: String,
     /// 2 or 3.
     pub(super) proto: u8,
-    /// The last command that was not to a wallet.
-    pub(super) command: &'static str,
+}
+
+/// What a client holds, in bytes where nothing else is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Holding {
+    /// Requests that are not whole.
+    pub(super) input: usize,
+    /// Requests that are kept for the slow log.
+    pub(super) kept: usize,
+    /// How many requests have no reply that has been encoded.
+    pub(super) waiting: usize,
+    /// Replies that are encoded and did not leave.
+    pub(super) encoded: usize,
+    /// Replies that did not leave, about; those to come included.
+    pub(super) unsent: usize,
+    /// Its socket takes no more.
+    pub(super) is_blocked: bool,
+}
+
+impl Holding {
+    /// All of it.
+    pub(super) fn total(&self) -> usize {
+        self.unsent.saturating_add(self.input).saturating_add(self.kept)
+    }
+}
+
+/// The same, for others to read.
+#[derive(Debug, Default)]
+struct Shared {
+    input: AtomicUsize,
+    kept: AtomicUsize,
+    waiting: AtomicUsize,
+    encoded: AtomicUsize,
+    unsent: AtomicUsize,
+    is_blocked: AtomicBool,
+}
+
+impl Shared {
+    fn set(&self, now: &Holding) {
+        self.input.store(now.input, Ordering::Relaxed);
+        self.kept.store(now.kept, Ordering::Relaxed);
+        self.waiting.store(now.waiting, Ordering::Relaxed);
+        self.encoded.store(now.encoded, Ordering::Relaxed);
+        self.unsent.store(now.unsent, Ordering::Relaxed);
+        self.is_blocked.store(now.is_blocked, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Holding {
+        Holding {
+            input: self.input.load(Ordering::Relaxed),
+            kept: self.kept.load(Ordering::Relaxed),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            encoded: self.encoded.load(Ordering::Relaxed),
+            unsent: self.unsent.load(Ordering::Relaxed),
+            is_blocked: self.is_blocked.load(Ordering::Relaxed),
+        }
+    }
 }
 
 impl Client {
@@ -57,14 +121,20 @@ impl Client {
         self.is_killed.load(Ordering::Acquire)
     }
 
-    /// It sends a whole request.
-    pub(super) fn asks(&self, now: Timestamp) {
+    /// It has sent so many whole requests.
+    pub(super) fn asks(&self, requests: u64, now: Timestamp) {
         self.asked_at.store(now.millis(), Ordering::Relaxed);
+        self.asked.add(requests);
     }
 
-    /// It holds so many bytes: requests that are not whole, replies that did not leave.
-    pub(super) fn hold(&self, bytes: usize) {
-        self.held.store(bytes, Ordering::Relaxed);
+    /// Its last request is for the command at this place.
+    pub(super) fn is_for(&self, place: u16) {
+        self.command.store(place, Ordering::Relaxed);
+    }
+
+    /// It holds this from now on.
+    pub(super) fn hold(&self, now: &Holding) {
+        self.holding.set(now);
     }
 
     /// When it came.
@@ -80,22 +150,38 @@ impl Client {
             0 => age,
             asked_at => u64::try_from(now.millis().saturating_sub(asked_at) / 1_000).unwrap_or(0),
         };
+        let command = usize::from(self.command.load(Ordering::Relaxed));
+        let command = commands::at_place(command).map_or("NULL", |command| command.name);
+        let flags = if self.is_killed() { "A" } else { "N" };
+        let held = self.holding.get();
+        let events = if held.is_blocked { "rw" } else { "r" };
         let mut line = String::new();
-        // Writing to a string cannot fail.
+        // Writing to a string cannot fail. What purser has nothing of is what Redis writes then.
         let _ = write!(
             line,
-            "id={} addr={} laddr={} name={} age={age} idle={idle} flags=N db=0 sub=0 psub=0 ssub=0 \
-             multi=-1 watch=0 tot-mem={} cmd={} user={} redir=-1 lib-name={} lib-ver={} resp={}",
+            "id={} addr={} laddr={} fd={} name={} age={age} idle={idle} flags={flags} db=0 sub=0 psub=0 \
+             ssub=0 multi=-1 watch=0 qbuf={} qbuf-free=0 argv-mem={} multi-mem=0 rbs={} rbp=0 obl={} oll={} \
+             omem={} tot-mem={} events={events} cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={} \
+             tot-net-in={} tot-net-out={} tot-cmds={}",
             self.id,
             self.address,
             self.local,
+            self.socket,
             names.name,
-            self.held.load(Ordering::Relaxed),
-            if names.command.is_empty() { "NULL" } else { names.command },
+            held.input,
+            held.kept,
+            held.encoded,
+            held.encoded,
+            held.waiting,
+            held.unsent,
+            held.total(),
             names.user,
+            names.proto,
             names.lib_name,
             names.lib_version,
-            names.proto,
+            self.received.get(),
+            self.sent.get(),
+            self.asked.get(),
         );
         line
     }
@@ -114,6 +200,7 @@ impl Clients {
         &self,
         address: SocketAddr,
         local: SocketAddr,
+        socket: RawFd,
         user: &str,
         max: usize,
     ) -> Option<Arc<Client>> {
@@ -125,9 +212,14 @@ impl Clients {
             id: self.last_id.fetch_add(1, Ordering::Relaxed).saturating_add(1),
             address,
             local,
+            socket,
             since: Instant::now(),
             asked_at: AtomicI64::new(0),
-            held: AtomicUsize::new(0),
+            command: AtomicU16::new(u16::MAX),
+            holding: Shared::default(),
+            received: Count::default(),
+            sent: Count::default(),
+            asked: Count::default(),
             names: Mutex::new(Names { proto: 2, user: user.to_owned(), ..Names::default() }),
             is_killed: AtomicBool::new(false),
             killed: Notify::new(),

@@ -7,7 +7,7 @@
 
 use super::Live;
 use super::access::{Access, Account, Denied, Standing};
-use super::clients::Client;
+use super::clients::{Client, Holding};
 use super::connections::Connections;
 use super::drops::Dropped;
 use super::meters::Stamp;
@@ -61,10 +61,12 @@ pub(super) struct Connection {
     counted: Cell<u32>,
     /// The request that is being taken.
     asking: Cell<Stamp>,
+    /// The place of the command of the last request that was taken.
+    last_place: Cell<u16>,
     /// How many bytes of requests lie here that are not whole.
     input_bytes: Cell<usize>,
-    /// How many bytes its shard counts for it.
-    held: Cell<usize>,
+    /// What its shard counts for it.
+    held: Cell<Holding>,
     state: RefCell<State>,
     /// The connections of its shard.
     home: Rc<Connections>,
@@ -100,8 +102,9 @@ impl Connection {
             standing: RefCell::new(home.live().access.first_standing()),
             counted: Cell::new(0),
             asking: Cell::default(),
+            last_place: Cell::new(u16::MAX),
             input_bytes: Cell::new(0),
-            held: Cell::new(0),
+            held: Cell::default(),
             state: RefCell::default(),
             home,
         })
@@ -215,14 +218,22 @@ impl Connection {
 
     /// The request that is taken now was parsed then.
     pub(super) fn begin(&self, at: u64) {
-        self.asking.set(Stamp::at(at));
+        let stamp = Stamp::at(at);
+        self.last_place.set(stamp.place);
+        self.asking.set(stamp);
     }
 
     /// The request that is taken now is for the command at this place.
     pub(super) fn is_for(&self, place: usize) {
         let mut stamp = self.asking.get();
         stamp.set_place(place);
+        self.last_place.set(stamp.place);
         self.asking.set(stamp);
+    }
+
+    /// Whoever looks sees the last command that was taken.
+    pub(super) fn show_command(&self) {
+        self.client.is_for(self.last_place.get());
     }
 
     /// The request that is taken now is refused before it is judged.
@@ -246,29 +257,37 @@ impl Connection {
         self.input_bytes.set(bytes);
     }
 
-    /// Tells the shard how much memory it takes.
+    /// Tells the shard how much memory it takes, and whoever looks what that is.
     pub(super) fn recount(&self) {
-        let now = if self.life.get() == Life::Dead {
-            0
-        } else {
-            let kept = self.state.borrow().kept.len();
-            self.unsent_bytes().saturating_add(self.input_bytes.get()).saturating_add(kept)
-        };
+        let now = if self.life.get() == Life::Dead { Holding::default() } else { self.holding() };
         let before = self.held.replace(now);
         if before != now {
-            self.client.hold(now);
+            self.client.hold(&now);
         }
-        self.home.count_held(before, now);
+        self.home.count_held(before.total(), now.total());
+    }
+
+    fn holding(&self) -> Holding {
+        let state = self.state.borrow();
+        let encoded = state.out.len();
+        Holding {
+            input: self.input_bytes.get(),
+            kept: state.kept.len(),
+            waiting: state.ring.len(),
+            encoded,
+            unsent: state.ring.weight().saturating_add(encoded),
+            is_blocked: state.is_blocked,
+        }
     }
 
     /// How many bytes its shard counts for it.
     pub(super) fn held(&self) -> usize {
-        self.held.get()
+        self.held.get().total()
     }
 
     /// Ends the connection, so that others have its memory.
     pub(super) fn give_way(&self) {
-        let held = self.held.get();
+        let held = self.held();
         let what =
             format_args!("it holds {held} bytes, and all together more than clients_memory_max");
         self.note_dropped(Dropped::Memory, &what);
@@ -425,7 +444,9 @@ impl Connection {
                 Ok(_) if is_done => break,
                 Ok(written) => {
                     state.sent = state.sent.saturating_add(written);
-                    self.home.meters.bytes_out.add(u64::try_from(written).unwrap_or(0));
+                    let bytes = u64::try_from(written).unwrap_or(0);
+                    self.home.meters.bytes_out.add(bytes);
+                    self.client.sent.add(bytes);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     state.is_blocked = true;

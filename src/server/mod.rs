@@ -10,6 +10,7 @@ mod clients;
 mod connection;
 mod connections;
 mod drops;
+mod handshakes;
 pub mod http;
 mod info;
 mod meters;
@@ -36,11 +37,13 @@ use access::Access;
 use clients::{Client, Clients};
 use connections::Connections;
 use drops::Drops;
+use handshakes::Handshakes;
 use meters::{AllMeters, Meters};
-use rustls::{ServerConfig, ServerConnection};
+use rustls::ServerConnection;
 use seldom::Seldom;
 use slow_log::SlowLog;
 use socket2::SockRef;
+use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -48,7 +51,6 @@ use std::time::{Duration, Instant};
 use tls::Tls;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio_rustls::TlsAcceptor;
 
 /// So many bytes lie unsent in a socket before it takes no more.
 const UNSENT_MAX: u32 = 128 * 1024;
@@ -114,6 +116,7 @@ pub struct Context {
     failures: Seldom,
     /// Connections that were ended.
     drops: Drops,
+    handshakes: Handshakes,
     handshakes_failed: AtomicU64,
     /// Connections beyond `connections_max`.
     rejected: Seldom,
@@ -137,6 +140,7 @@ impl Context {
             live: RwLock::new(Arc::new(Live { config: config.clone(), access })),
             failures: Seldom::default(),
             drops: Drops::default(),
+            handshakes: Handshakes::default(),
             handshakes_failed: AtomicU64::new(0),
             requests_rules: request::Rules::new(config.tags_max),
             config,
@@ -311,6 +315,9 @@ pub async fn accept(
 ) {
     let mut warned: Option<Instant> = None;
     for shard in shards.iter().cycle() {
+        if tls.is_some() {
+            context.handshakes.room(&context).await;
+        }
         let (stream, address) = loop {
             match listener.accept().await {
                 Ok(accepted) => break accepted,
@@ -328,7 +335,9 @@ pub async fn accept(
         let live = context.live();
         let max = live.config.connections_max.min(context.connections_fit.load(Ordering::Relaxed));
         let first = live.access.first_standing();
-        let Some(client) = context.clients.add(address, local, first.shown(), max) else {
+        let Some(client) =
+            context.clients.add(address, local, stream.as_raw_fd(), first.shown(), max)
+        else {
             if let Some(others) = context.rejected.count() {
                 tracing::warn!(client = %address, others, "refused: there are connections_max clients");
             }
@@ -340,10 +349,7 @@ pub async fn accept(
         };
         match &tls {
             None => hand_over(stream, None, client, &context, shard),
-            Some(tls) => {
-                let (context, shard) = (Arc::clone(&context), shard.clone());
-                actix_rt::spawn(shake_hands(stream, tls.config(), client, context, shard));
-            }
+            Some(tls) => handshakes::begin(stream, tls.config(), client, &context, shard),
         }
     }
 }
@@ -359,35 +365,5 @@ fn hand_over(
     match stream.into_std() {
         Ok(stream) => drop(shard.0.send(Order::Serve(stream, session, client))),
         Err(_) => context.clients.remove(&client),
-    }
-}
-
-/// Makes a TLS handshake, on the acceptor's thread, so that no shard waits for its arithmetic.
-async fn shake_hands(
-    stream: TcpStream,
-    config: Arc<ServerConfig>,
-    client: Arc<Client>,
-    context: Arc<Context>,
-    shard: ShardServer,
-) {
-    let limit = context.live().config.handshake_timeout_ms;
-    let shaken = TlsAcceptor::from(config).accept(stream);
-    let shaken = tokio::select! {
-        shaken = shaken => shaken.map_err(|error| error.to_string()),
-        () = reader::after((limit > 0).then(|| Duration::from_millis(limit))) => {
-            Err("no TLS handshake within handshake_timeout_ms".to_owned())
-        }
-        () = client.killed.notified() => Err("it was killed".to_owned()),
-    };
-    match shaken {
-        Ok(stream) => {
-            let (stream, session) = stream.into_inner();
-            hand_over(stream, Some(Box::new(session)), client, &context, &shard);
-        }
-        Err(reason) => {
-            tracing::debug!(client = %client.address, id = client.id, "no TLS handshake: {reason}");
-            context.handshakes_failed.fetch_add(1, Ordering::Relaxed);
-            context.clients.remove(&client);
-        }
     }
 }

@@ -108,6 +108,7 @@ impl Context {
             dropped.absolute(count);
         }
         counter("purser_auth_failures_total", self.failures.total());
+        gauge("purser_tls_handshakes", self.handshakes.len());
         let failed = self.handshakes_failed.load(Ordering::Relaxed);
         counter("purser_tls_handshakes_failed_total", failed);
     }

@@ -192,7 +192,8 @@ impl Reader {
         self.connection.set_input_bytes(self.input.len());
         if taken > 0 {
             self.has_asked = true;
-            self.connection.client.asks(now);
+            self.connection.show_command();
+            self.connection.client.asks(taken, now);
         }
         self.home.meters.requests.add(taken);
         pause

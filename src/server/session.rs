@@ -169,7 +169,6 @@ pub(super) fn handle(
     context: &Arc<Context>,
 ) -> Action {
     let call = Call { args, connection, context, proto: connection.proto() };
-    connection.client.names().command = command.name();
     let count = args.len();
     if let Some(answer) = answer_by_table(&call, command) {
         return answer;
@@ -238,6 +237,8 @@ fn answer_by_table(call: &Call<'_>, command: ServerCommand) -> Option<Action> {
     };
     if let Some(place) = commands::place_of(asked) {
         call.connection.is_for(place);
+        // `CLIENT LIST` shows itself.
+        call.connection.show_command();
     }
     if !asked.takes(call.args.len()) {
         call.connection.reject();
@@ -300,7 +301,9 @@ fn hello(call: &Call<'_>) -> Action {
         } else if option.eq_ignore_ascii_case(b"setname") && left >= 2 {
             match client_commands::valid_name(call.arg(next.saturating_add(1))) {
                 Some(valid) => name = Some(valid),
-                None => return call.error(client_commands::BAD_NAME),
+                None => {
+                    return call.error(&client_commands::bad_name(client_commands::NAMES));
+                }
             }
             next = next.saturating_add(2);
         } else {

@@ -6,7 +6,7 @@
 use bytes::BytesMut;
 use rustls::ServerConnection;
 use std::cell::RefCell;
-use std::io::{ErrorKind, Read as _, Result, Write as _};
+use std::io::{Error, ErrorKind, Read as _, Result, Write as _};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -20,6 +20,10 @@ const SESSION_BYTES_MAX: usize = 64 * 1024;
 const READ_BYTES: usize = 64 * 1024;
 /// How many bytes are taken out of a session at a time.
 const CHUNK: usize = 16 * 1024;
+
+/// The most bytes of a client's part of the handshake, its certificates included: until a message of it
+/// is whole the session keeps them.
+const HANDSHAKE_BYTES_MAX: u64 = 28 * 1024;
 
 /// What reads and writes share.
 type Session = Rc<RefCell<ServerConnection>>;
@@ -35,6 +39,37 @@ pub(super) enum Incoming {
 pub(super) enum Outgoing {
     Plain(OwnedWriteHalf),
     Tls(OwnedWriteHalf, Session),
+}
+
+/// Makes the handshake of a session. Another client's is made while this one says nothing.
+pub(super) async fn shake_hands(stream: &TcpStream, session: &mut ServerConnection) -> Result<()> {
+    let mut left = HANDSHAKE_BYTES_MAX;
+    loop {
+        while session.wants_write() {
+            stream.writable().await?;
+            match session.write_tls(&mut Raw(stream)) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+                _ => {}
+            }
+        }
+        if !session.is_handshaking() {
+            return Ok(());
+        }
+        stream.readable().await?;
+        match session.read_tls(&mut Raw(stream).take(left)) {
+            Ok(0) if left == 0 => return Err(Error::other("its handshake is too long")),
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(read) => left = left.saturating_sub(u64::try_from(read).unwrap_or(u64::MAX)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(error) => return Err(error),
+        }
+        if let Err(error) = session.process_new_packets() {
+            // What is wrong is said to the client, too, if it hears it at once.
+            let _ = session.write_tls(&mut Raw(stream));
+            return Err(Error::new(ErrorKind::InvalidData, error));
+        }
+    }
 }
 
 /// Both halves of a socket; of one with TLS after its handshake.
@@ -103,7 +138,7 @@ async fn read_tls(
             Err(error) => return Err(error),
         }
         let processed = session.process_new_packets();
-        processed.map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error))?;
+        processed.map_err(|error| Error::new(ErrorKind::InvalidData, error))?;
     }
 }
 
@@ -178,8 +213,24 @@ fn flush(stream: &OwnedWriteHalf, session: &mut ServerConnection) -> Result<()> 
     Ok(())
 }
 
-/// A half of a socket as the session wants it: it never waits.
-struct Raw<'a, Half>(&'a Half);
+/// A socket, or a half of one, as the session wants it: it never waits.
+struct Raw<'a, Stream>(&'a Stream);
+
+impl std::io::Read for Raw<'_, TcpStream> {
+    fn read(&mut self, bytes: &mut [u8]) -> Result<usize> {
+        self.0.try_read(bytes)
+    }
+}
+
+impl std::io::Write for Raw<'_, TcpStream> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
 
 impl std::io::Read for Raw<'_, OwnedReadHalf> {
     fn read(&mut self, bytes: &mut [u8]) -> Result<usize> {

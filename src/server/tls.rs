@@ -1,7 +1,7 @@
 //! TLS: certificates that can change while the server runs, and the one configuration of RESP and
 //! HTTP that they are used by.
 
-use crate::config::Config;
+use crate::config::{Config, Loaded, Origin};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
@@ -22,8 +22,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read as PEM.
-    #[error("{setting} = {path}: {reason}")]
+    #[error("{origin}: {setting} = {path:?} is refused: {reason}")]
     File {
+        /// Where it was set.
+        origin: Origin,
         /// The setting that names it.
         setting: &'static str,
         /// The file.
@@ -35,7 +37,7 @@ pub enum TlsError {
     #[error("client certificates are switched on and off only at a start (tls_client_ca)")]
     Clients,
     /// The library refuses.
-    #[error("TLS: {0}")]
+    #[error("TLS cannot be set up")]
     Library(#[from] Error),
 }
 
@@ -50,15 +52,16 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// Reads the certificates that the settings name; none when they name none.
-pub fn load(config: &Config) -> Result<Option<Material>, TlsError> {
+/// Reads the certificates that the settings name, which come from there; none when they name none.
+pub fn load(config: &Config, from: &Loaded) -> Result<Option<Material>, TlsError> {
     let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) else { return Ok(None) };
-    let chain = certificates("tls_cert", cert)?;
     let wrong = |setting, path: &Path, reason: &dyn std::fmt::Display| TlsError::File {
+        origin: from.origin(setting).clone(),
         setting,
         path: path.to_owned(),
         reason: reason.to_string(),
     };
+    let chain = certificates(cert).map_err(|reason| wrong("tls_cert", cert, &reason))?;
     let secret =
         PrivateKeyDer::from_pem_file(key).map_err(|error| wrong("tls_key", key, &error))?;
     let certificate = CertifiedKey::from_der(chain, secret, &provider());
@@ -67,7 +70,8 @@ pub fn load(config: &Config) -> Result<Option<Material>, TlsError> {
         None => None,
         Some(path) => {
             let mut roots = RootCertStore::empty();
-            for root in certificates("tls_client_ca", path)? {
+            let found = certificates(path);
+            for root in found.map_err(|reason| wrong("tls_client_ca", path, &reason))? {
                 roots.add(root).map_err(|error| wrong("tls_client_ca", path, &error))?;
             }
             let verifier =
@@ -78,16 +82,12 @@ pub fn load(config: &Config) -> Result<Option<Material>, TlsError> {
     Ok(Some(Material { certificate: Arc::new(certificate), clients }))
 }
 
-fn certificates(
-    setting: &'static str,
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let wrong = |reason: String| TlsError::File { setting, path: path.to_owned(), reason };
-    let read = CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?;
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
     let chain: Result<Vec<_>, _> = read.collect();
-    let chain = chain.map_err(|error| wrong(error.to_string()))?;
+    let chain = chain.map_err(|error| error.to_string())?;
     if chain.is_empty() {
-        return Err(wrong("there is no certificate in it".to_owned()));
+        return Err("there is no certificate in it".to_owned());
     }
     Ok(chain)
 }

@@ -9,7 +9,7 @@ use super::StoreError;
 use super::state::{Row, State, Table};
 use super::writer::Tail;
 use crate::codec::record::Position;
-use crate::codec::snapshot;
+use crate::codec::snapshot::{self, Snapshot};
 use crate::domain::amount::Amount;
 use crate::domain::debts::Debts;
 use crate::domain::id::Currency;
@@ -58,12 +58,17 @@ pub fn debts_in(state: &dyn State) -> Result<Debts, StoreError> {
     state.range(Table::Wallets, &[], &mut |_, bytes| {
         // A damaged one is found, and named, when its wallet is taken up.
         if let Ok(snapshot) = snapshot::decode(bytes) {
-            let core = &snapshot.core;
-            debts.change(&core.opened.currency, Amount::ZERO, core.debt);
+            add_debt(&mut debts, &snapshot);
         }
         Ok(true)
     })?;
     Ok(debts)
+}
+
+/// Adds what one snapshot owes.
+pub fn add_debt(debts: &mut Debts, snapshot: &Snapshot) {
+    let core = &snapshot.core;
+    debts.change(&core.opened.currency, Amount::ZERO, core.debt);
 }
 
 fn encode(checkpoint: &Checkpoint) -> Vec<u8> {

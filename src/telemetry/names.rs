@@ -77,6 +77,7 @@ pub const METRICS: &[Metric] = &[
     counter("purser_received_bytes_total", "", "Bytes of requests"),
     counter("purser_sent_bytes_total", "", "Bytes of replies"),
     counter("purser_auth_failures_total", "", "Attempts to authenticate that failed"),
+    gauge("purser_tls_handshakes", "", "TLS handshakes of RESP that go on now"),
     counter("purser_tls_handshakes_failed_total", "", "TLS handshakes of RESP that failed"),
     histogram(
         "purser_stage_seconds",
@@ -142,6 +143,11 @@ pub const METRICS: &[Metric] = &[
         "purser_config_reloads_total",
         "result",
         "Attempts to read the configuration again, by result: ok, failed",
+    ),
+    counter(
+        "purser_log_lines_dropped_total",
+        "",
+        "Lines of the log that standard error did not take in time",
     ),
     gauge("purser_disk_free_bytes", "", "Bytes that are free where the data directory lies"),
     gauge("purser_disk_size_bytes", "", "Bytes that there are where the data directory lies"),

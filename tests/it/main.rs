@@ -6,6 +6,7 @@ mod bounds;
 mod crash;
 mod life;
 mod lifecycle;
+mod logs;
 mod money;
 mod pages;
 mod prices;

@@ -1,6 +1,6 @@
 //! What Redis clients send before and between requests, and how bytes that are no requests end.
 
-use super::support::{Client, Server, data, folder, map_of, text_of};
+use super::support::{Client, PATIENCE, Server, data, folder, map_of, text_of};
 use redis::Value;
 
 #[test]
@@ -214,4 +214,39 @@ fn a_request_of_a_web_page_ends_before_its_body() {
         page.rest();
     }
     assert!(server.client().error("BALANCE evil").starts_with("NOWALLET"));
+}
+
+/// `CLIENT LIST` lacked half of what tools read of it, and showed no command to a wallet.
+#[test]
+fn clients_are_shown_with_the_fields_of_redis_and_their_last_command() {
+    let folder = folder();
+    let server = Server::start(&data(&folder));
+    let (mut client, mut other) = (server.client(), server.client());
+    let line = text_of(&client.call("CLIENT INFO"));
+    let fields: Vec<&str> =
+        line.trim_end().split(' ').map(|field| field.split_once('=').unwrap().0).collect();
+    let of_redis = "id addr laddr fd name age idle flags db sub psub ssub multi watch qbuf qbuf-free \
+                    argv-mem multi-mem rbs rbp obl oll omem tot-mem events cmd user redir resp lib-name \
+                    lib-ver tot-net-in tot-net-out tot-cmds";
+    assert_eq!(fields, of_redis.split(' ').collect::<Vec<_>>());
+    assert!(line.contains(" cmd=client|info ") && line.contains(" events=r "), "{line}");
+    let id = text_of(&other.call("CLIENT ID"));
+    let mut shown = |of: &str| text_of(&client.call(&format!("CLIENT LIST ID {of}")));
+    assert!(shown(&id).contains(" cmd=client|id "));
+    other.call("WALLET.OPEN w CURRENCY USD");
+    assert!(shown(&id).contains(" cmd=wallet.open "));
+    other.call("TOPUP w");
+    assert!(shown(&id).contains(" cmd=topup "), "a refused one, too");
+    let line = shown(&id);
+    for field in [" tot-cmds=3", " oll=0 ", " omem=0 ", " qbuf=0 ", " flags=N "] {
+        assert!(line.contains(field), "{field} in {line}");
+    }
+    other.call("NOTHING");
+    assert!(shown(&id).contains(" cmd=NULL "));
+    // A request that is not whole yet.
+    other.send_raw(b"*2\r\n$4\r\nPING\r\n$5\r\nab").unwrap();
+    let start = std::time::Instant::now();
+    while !shown(&id).contains(" qbuf=20 ") {
+        assert!(start.elapsed() < PATIENCE, "{}", shown(&id));
+    }
 }

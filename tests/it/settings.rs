@@ -3,6 +3,8 @@
 
 use super::support::{Server, data, folder, text_of};
 use super::users::{login, serve, user, write};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
@@ -61,7 +63,43 @@ fn what_is_wrong_is_said_before_anything_starts() {
     assert!(error.contains("--tags-max") && error.contains("0 to 64"), "{error}");
     let missing = ["config", "check", "--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"];
     let (_, error) = texts(&purser(&missing, &[]));
-    assert!(error.contains("tls_cert = /nowhere.pem"), "{error}");
+    assert!(error.contains("--tls-cert: tls_cert = \"/nowhere.pem\" is refused"), "{error}");
+}
+
+/// Refusals named the setting that was left out, the range of a type instead of what is allowed, and
+/// a temporary file; a path that is no UTF-8 was changed without a word.
+#[test]
+fn a_refusal_names_what_was_set_where_and_what_is_allowed() {
+    let folder = folder();
+    let path = write(&folder, "");
+    let file = path.to_str().unwrap();
+    let refused = |text: &[u8], args: &[&str], variables: &[(&str, &[u8])]| {
+        std::fs::write(&path, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
+        let variables = variables.iter().map(|(name, value)| (name, OsStr::from_bytes(value)));
+        let output = command.args(args).args(["--config", file]).envs(variables).output().unwrap();
+        assert!(!output.status.success());
+        texts(&output).1
+    };
+    let check = ["config", "check"];
+    let error = refused(b"\ntls_cert = \"x\"", &check, &[]);
+    assert!(error.contains("line 2: tls_cert = \"x\" is refused"), "{error}");
+    let error = refused(b"", &[&check[..], &["--shards", "256"]].concat(), &[]);
+    assert!(error.contains("--shards: shards = 256 is refused"), "{error}");
+    assert!(error.contains("0 to 64") && !error.contains("255"), "{error}");
+    let error = refused(b"holds_max = 1\n# \xff", &check, &[]);
+    assert!(error.contains("line 2: the file must be UTF-8"), "{error}");
+    let error = refused(b"", &check, &[("PURSER_DATA", b"/tmp/\xff")]);
+    assert!(error.contains("PURSER_DATA: data = ") && error.contains("UTF-8"), "{error}");
+    // What is wrong in a file is so there, not in a copy of it.
+    std::fs::write(&path, "shards = 99").unwrap();
+    let add = ["user", "add", "ann", "--role", "read", "--append", file];
+    let (_, error) = texts(&purser(&add, &[]));
+    assert_eq!(error.matches(file).count(), 2, "{error}");
+    assert!(error.contains(&format!("{file}, line 1: shards = 99 is refused")), "{error}");
+    let bad = ["user", "add", "ann", "--role", "read", "--wallets", "a*b"];
+    let (_, error) = texts(&purser(&bad, &[]));
+    assert!(error.starts_with("purser: user ann: wallets = \"a*b\""), "{error}");
 }
 
 #[test]
@@ -186,7 +224,7 @@ fn settings_change_while_the_server_runs_or_are_said_not_to() {
         ("request_bytes_max = 1", "line 1"),
         ("nonsense = 1", "there is no setting"),
         ("request_bytes_max = 4096\nlog_level = \"purser=loud\"", "log_level"),
-        ("request_bytes_max = 4096\ntls_cert = \"x\"", "belong together"),
+        ("request_bytes_max = 4096\ntls_cert = \"x\"", "set together with tls_key"),
         // Only together with what needs a restart.
         ("dedup_window_ms = 3000000000\narchive_keep_ms = 3000000000", "needs a restart as it was"),
     ] {

@@ -281,3 +281,56 @@ fn a_handshake_that_does_not_end_is_dropped() {
     assert!(server.wait().success() && open.elapsed() < Duration::from_secs(20));
     drop(idle);
 }
+
+/// Clients that began a handshake and stopped held 63 KB each for a minute, as many as there were
+/// connections, and no figure showed them.
+#[test]
+fn handshakes_that_do_not_go_on_are_bounded_and_let_others_in() {
+    const BOUND: usize = 4;
+    let folder = folder();
+    let authority = Authority::new();
+    install(folder.path(), &authority.identity());
+    let server = serve(&folder, &(settings(folder.path()) + "tls_handshakes_max = 4\n"));
+    let mut before = Client::over(connect(server.resp, &authority, None, BOTH).unwrap());
+    let mut halves = Vec::new();
+    for _ in 0..3 * BOUND {
+        let mut half = TcpStream::connect(server.resp).unwrap();
+        half.write_all(&hello([3, 3])[..20]).unwrap();
+        halves.push(half);
+    }
+    // Metrics are on a port of their own, which speaks TLS, too.
+    let scrape = || get(connect(server.http, &authority, None, BOTH).unwrap(), "/metrics");
+    let series = |name: &str| -> usize {
+        let text = scrape();
+        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+        text.lines().find_map(value).unwrap_or_else(|| panic!("{name} is not in {text}"))
+    };
+    let start = Instant::now();
+    while series("purser_tls_handshakes") < BOUND {
+        assert!(start.elapsed() < PATIENCE);
+    }
+    assert_eq!(text_of(&before.call("PING")), "PONG");
+    // One that is good waits for those before it, no longer.
+    let mut good = Client::over(connect(server.resp, &authority, None, BOTH).unwrap());
+    assert_eq!(text_of(&good.call("PING")), "PONG");
+    assert!(series("purser_tls_handshakes") <= BOUND);
+    // At least so many had to give way for it.
+    let dropped = series("purser_connections_dropped_total{reason=\"handshake\"}");
+    assert!((2 * BOUND..=3 * BOUND).contains(&dropped), "{dropped}");
+    assert!(server.log().contains("tls_handshakes_max"), "{}", server.log());
+    assert_eq!(text_of(&before.call("PING")), "PONG");
+    // Whoever says too much before it is known is not listened to.
+    let mut long = TcpStream::connect(server.resp).unwrap();
+    long.set_read_timeout(Some(PATIENCE)).unwrap();
+    // A first message of 60,000 bytes, in records of 10,000.
+    let mut message = vec![1, 0, 0xea, 0x60];
+    message.resize(60_004, 0);
+    for part in message.chunks(10_000) {
+        let length = u16::try_from(part.len()).unwrap().to_be_bytes();
+        let record = [&[22, 3, 1][..], &length, part].concat();
+        if long.write_all(&record).is_err() {
+            break;
+        }
+    }
+    assert!(matches!(long.read(&mut [0; 16]), Ok(0) | Err(_)), "it is not closed");
+}

@@ -30,8 +30,9 @@ impl Reader {
                     if read.is_err() {
                         self.connection.kill();
                     }
-                    let bytes = read.unwrap_or(0);
-                    self.home.meters.bytes_in.add(u64::try_from(bytes).unwrap_or(0));
+                    let bytes = u64::try_from(read.unwrap_or(0)).unwrap_or(0);
+                    self.home.meters.bytes_in.add(bytes);
+                    self.connection.client.received.add(bytes);
                     return bytes > 0;
                 }
                 () = after(limit) => {

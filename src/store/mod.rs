@@ -23,6 +23,7 @@ pub mod sled;
 pub mod state;
 pub mod still;
 pub mod tail;
+pub mod walk;
 pub mod writer;
 
 pub use guard::{guarded, is_guarded};

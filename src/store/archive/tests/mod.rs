@@ -4,13 +4,14 @@ mod crashes;
 mod damage;
 mod lookup;
 mod meanwhile;
+mod walks;
 mod world;
 
 use super::*;
 use crate::codec::record::Position;
 use crate::store::Journal;
 use proptest::prelude::*;
-use world::{World, open, secret};
+use world::{World, lasts_of, open, secret};
 
 /// A world in which `appends` appends of some records each were archived.
 fn archived(archive: &mut Archive, seed: u64, appends: u64, records: u64) -> World {
@@ -237,7 +238,7 @@ fn version_1_is_readable_for_ever() {
                 assert!(view.may_have(key) && view.find(key)?.contains(&position));
             }
             let wallet = OpKey::of_wallet(secret(), &record.wallet);
-            found += view.lasts(wallet).count();
+            found += lasts_of(&view, wallet).count();
             Ok(())
         })
         .unwrap();

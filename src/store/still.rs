@@ -89,7 +89,7 @@ impl StillCopy {
         let reader = journal.reader();
         let places = Places::of(&self.dir);
         redo::apply(&places.redo, state.as_ref(), &|| true)?;
-        let keeper = Keeper::open(
+        let mut keeper = Keeper::open(
             places,
             state,
             Arc::clone(&reader),
@@ -97,6 +97,7 @@ impl StillCopy {
             // Only a store without a checkpoint has no secret, and its archive no index.
             [0; 16],
         )?;
+        keeper.archive_mut().read_filters()?;
         let state = keeper.state();
         let start = Start {
             anchors: &keeper.checkpoint().tails,

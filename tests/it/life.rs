@@ -4,6 +4,7 @@
 use crate::support::{Client, Server, data, folder, map_of, text_of};
 use redis::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Checkpoints all the time, and wallets that leave memory as soon as nobody asks for them.
@@ -333,4 +334,49 @@ fn debts_are_counted_of_wallets_in_memory_and_at_rest() {
     owes(&restless, "1.5", "");
     restless.rest();
     owes(&restless, "1.5", "");
+}
+
+/// The indexes of the archive, with their bytes.
+fn indexes(folder: &tempfile::TempDir) -> BTreeMap<PathBuf, Vec<u8>> {
+    let archive = data(folder).join("archive");
+    let paths = std::fs::read_dir(archive).unwrap().map(|entry| entry.unwrap().path());
+    let of_indexes = paths.filter(|path| path.extension().is_some_and(|end| end == "idx"));
+    of_indexes.map(|path| (path.clone(), std::fs::read(&path).unwrap())).collect()
+}
+
+/// A store at rest that has an old operation in its archive only.
+fn archived() -> tempfile::TempDir {
+    let restless = Restless::start();
+    let mut client = restless.server.client();
+    client.map("WALLET.OPEN w CURRENCY USD");
+    client.map("TOPUP w 5 ID old");
+    restless.rest();
+    let Restless { folder, server } = restless;
+    assert!(server.terminate().success());
+    folder
+}
+
+/// A start read the filters of all history before it served. Now one that is damaged is found while the
+/// server serves, and its index is made again then.
+#[test]
+fn a_damaged_filter_is_made_again_while_the_server_serves() {
+    let folder = archived();
+    let sound = indexes(&folder);
+    for (path, bytes) in &sound {
+        let mut damaged = bytes.clone();
+        // The trailer has 72 bytes.
+        let place = damaged.len() - 73;
+        damaged[place] ^= 1;
+        std::fs::write(path, damaged).unwrap();
+    }
+    let restless = Restless { server: Restless::server(&folder), folder };
+    let mut client = restless.server.client();
+    assert_eq!(client.field("TOPUP w 5 ID old", "replayed"), "1");
+    assert_eq!(client.field("TOPUP w 5 ID new", "available"), "10");
+    restless.wait("all filters are read", |this| {
+        let now = indexes(&this.folder);
+        sound.iter().all(|(path, bytes)| now.get(path) == Some(bytes))
+    });
+    assert_eq!(client.field("TOPUP w 5 ID old", "replayed"), "1");
+    assert!(restless.metric("purser_archive_filter_bytes") > 0.0);
 }

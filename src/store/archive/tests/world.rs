@@ -24,7 +24,9 @@ pub(super) fn secret() -> Secret {
 }
 
 pub(super) fn open(path: &Path) -> Archive {
-    Archive::open(path, secret(), Settings::default()).unwrap()
+    let mut archive = Archive::open(path, secret(), Settings::default()).unwrap();
+    archive.read_filters().unwrap();
+    archive
 }
 
 /// The wallet's last record in each segment that has any of it, newest segment first.

@@ -5,6 +5,7 @@ use crate::support::{Client, Server, data, folder, map_of, text_of};
 use redis::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Checkpoints all the time, and wallets that leave memory as soon as nobody asks for them.
@@ -354,6 +355,48 @@ fn archived() -> tempfile::TempDir {
     let Restless { folder, server } = restless;
     assert!(server.terminate().success());
     folder
+}
+
+/// A server that came upon a damaged page of an index ended, and so did the next one, until somebody removed
+/// the file by hand.
+#[test]
+fn a_damaged_page_of_an_index_ends_one_server_and_not_the_next() {
+    let folder = archived();
+    let sound = indexes(&folder);
+    for (path, bytes) in &sound {
+        let mut damaged = bytes.clone();
+        damaged[2_000] ^= 1;
+        std::fs::write(path, damaged).unwrap();
+    }
+    // Who only looks removes nothing.
+    let damaged = indexes(&folder);
+    let data = data(&folder);
+    let mut verify = Command::new(env!("CARGO_BIN_EXE_purser"));
+    let said = verify.arg("verify").arg("--data").arg(&data).output().unwrap();
+    assert!(!said.status.success());
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains(".idx is damaged: page 0 is damaged"), "{said}");
+    assert_eq!(indexes(&folder), damaged);
+    let mut ended = 0;
+    // Each server that ends comes upon another one.
+    let again = loop {
+        let mut server = Server::start(&data);
+        let mut client = server.client();
+        client.send("TOPUP w 5 ID old").unwrap();
+        match client.receive() {
+            Ok(reply @ Value::Array(_)) => break map_of(&reply),
+            other => assert!(!matches!(other, Ok(Value::Map(_))), "{other:?}"),
+        }
+        assert_eq!(server.wait().code(), Some(1), "{}", server.log());
+        let log = server.log();
+        assert!(log.contains("without it, the next start makes it again"), "{log}");
+        ended += 1;
+        assert!(ended <= sound.len(), "they come upon the same one again and again");
+    };
+    assert!(ended > 0);
+    assert_eq!((again["replayed"].as_str(), again["available"].as_str()), ("1", "5"));
+    let made_again = |(path, bytes): &(&PathBuf, &Vec<u8>)| sound[*path] == **bytes;
+    assert!(indexes(&folder).iter().filter(made_again).count() >= ended);
 }
 
 /// A start read the filters of all history before it served. Now one that is damaged is found while the

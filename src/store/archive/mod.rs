@@ -332,6 +332,17 @@ fn made_again(
     filing::rebuild(folder, segment, secret)
 }
 
+/// Removes an index of the archive that was found damaged while it was in use, if that is what an error
+/// is about; whether it did. The next start makes it again from its segment.
+pub fn remove_damaged_index(error: &StoreError) -> Result<bool, StoreError> {
+    let StoreError::Index { path, .. } = error else { return Ok(false) };
+    let Some(parent) = path.parent() else { return Ok(false) };
+    let folder = Folder::take(parent)?;
+    folder.remove(path)?;
+    folder.sync()?;
+    Ok(true)
+}
+
 /// Removes the files of segments that were merged into others, and indexes without a segment.
 fn remove_rest(folder: &Folder, listing: &Listing, kept: &[Part]) -> Result<(), StoreError> {
     let is_kept = |name: &Appends| kept.iter().any(|part| part.segment.footer.appends == *name);

@@ -15,6 +15,7 @@ use crate::engine::prices::PriceShelf;
 use crate::engine::signal::ShardSignal;
 use crate::engine::sweep::Sweep;
 use crate::server::Context;
+use crate::store::archive;
 use crate::store::data_dir::DataDir;
 use crate::store::history::{self, History};
 use crate::store::keeper::{Keeper, Places};
@@ -164,7 +165,8 @@ impl StoreThreads {
                 give_way();
             }
             let result = run();
-            if result.is_err() {
+            if let Err(error) = &result {
+                heal(error);
                 self.signals.iter().for_each(|signal| signal.fail());
                 drop(self.submit.send(Submission::Stop));
             }
@@ -270,6 +272,19 @@ fn open_both(dir: &DataDir) -> Result<(SledJournal, Arc<dyn State>), StoreError>
         (journal, state)
     });
     Ok((journal?, Arc::new(state?)))
+}
+
+/// Has the next start serve where this process cannot go on: nothing damaged is served, and an index that is
+/// damaged is made again when it is not there.
+fn heal(error: &StoreError) {
+    match archive::remove_damaged_index(error) {
+        Ok(true) => tracing::warn!("a damaged index of the archive is removed, for: {error}"),
+        Ok(false) => {}
+        Err(error) => {
+            let why = error.in_words();
+            tracing::warn!("a damaged index of the archive is to be removed by hand, for: {why}");
+        }
+    }
 }
 
 /// Bytes that nobody can foresee: the standard library seeds its hash maps with them.

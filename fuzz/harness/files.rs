@@ -85,7 +85,8 @@ pub(crate) fn indexes(bytes: &[u8]) -> bool {
 
 /// Opens an archive, and walks all that it has; whether all of it is sound.
 fn walk(path: &Path) -> bool {
-    let Ok(archive) = open(path) else { return false };
+    let Ok(mut archive) = open(path) else { return false };
+    let are_filters_read = archive.read_filters().is_ok();
     let view = archive.view();
     let is_indexed = view.check_indexes().is_ok();
     let mut records = Vec::new();
@@ -103,7 +104,7 @@ fn walk(path: &Path) -> bool {
     for number in 0..4 {
         drop(view.record(Position::new(0, number)));
     }
-    is_indexed && scanned.is_ok()
+    are_filters_read && is_indexed && scanned.is_ok()
 }
 
 fn open(path: &Path) -> Result<Archive, purser::store::StoreError> {

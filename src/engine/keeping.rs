@@ -143,7 +143,7 @@ impl Keeping {
         let (mut last, mut written, mut hurry) = (Instant::now(), 0, false);
         let mut backups = Vec::new();
         self.publish();
-        if self.finish()? == Next::Stop {
+        if self.read_filters()? == Next::Stop || self.finish()? == Next::Stop {
             return Ok(());
         }
         // What was recovered has no checkpoint yet.
@@ -173,6 +173,23 @@ impl Keeping {
                     (era.next(), Instant::now(), now, false, false);
             }
         }
+    }
+
+    /// Reads the filters of the archive, which the start has left on the disk: until then each new operation
+    /// is looked up there. Before any checkpoint, so that shards may have the archive as it is.
+    fn read_filters(&mut self) -> Result<Next, StoreError> {
+        while !self.stop.load(Ordering::Relaxed) {
+            let leisure = self.leisure(0);
+            if !at_pace(leisure, || self.keeper.archive_mut().read_filter())? {
+                for shard in &self.shards {
+                    shard.send(PeerMessage::FiltersRead(self.keeper.view()));
+                }
+                self.publish();
+                return Ok(Next::GoOn);
+            }
+            self.history.show(self.keeper.view());
+        }
+        Ok(Next::Stop)
     }
 
     /// Finishes a checkpoint that the last stop came into the middle of.

@@ -6,7 +6,7 @@ use super::explain;
 use super::peers::{PeerMessage, Scan};
 use super::prices::PriceShelf;
 use super::signal::ShardSignal;
-use crate::codec::record::Position;
+use crate::codec::record::{Position, Record};
 use crate::domain::id::{Currency, OpId, WalletId};
 use crate::domain::ledger::LedgerQuery;
 use crate::domain::memory::Remembered;
@@ -16,12 +16,17 @@ use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::history::{History, TakenUp};
 use crate::store::state::{self, Table};
+use crate::store::walk::{EventWalk, LedgerWalk, RecallWalk, Walk as _};
 use crossbeam::channel::{Receiver, Sender};
 use metrics::Histogram;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// So many steps of a walk make a slice: a fraction of a millisecond, or some milliseconds where nothing is
+/// in the system's memory.
+const SLICE: usize = 64;
 
 /// Something to look up.
 pub enum Job {
@@ -148,6 +153,9 @@ pub struct Recalled {
 
 /// Looks up what it is asked for, until it is told to stop or something on the disk is damaged:
 /// nothing damaged is served, so the process must stop.
+///
+/// A walk that does not end in its first slice goes on behind all others that have begun, and between two
+/// slices whoever has just come has a turn: so nobody waits for the length of another's history.
 pub fn run(
     history: &History,
     prices: &dyn PriceShelf,
@@ -155,63 +163,144 @@ pub fn run(
     shards: &[Arc<ShardSignal>],
     stop: &AtomicBool,
 ) -> Result<(), StoreError> {
-    let send = |shard: u8, message: PeerMessage| {
-        if let Some(signal) = shards.get(usize::from(shard)) {
-            signal.send(message);
-        }
-    };
-    let mut seconds: BTreeMap<&str, Histogram> = BTreeMap::new();
-    for job in jobs {
-        if stop.load(Ordering::Acquire) {
+    let mut loader = Loader { history, prices, shards, seconds: BTreeMap::new() };
+    let mut begun = VecDeque::new();
+    loop {
+        let next = if begun.is_empty() { jobs.recv().ok() } else { jobs.try_recv().ok() };
+        if stop.load(Ordering::Acquire) || (next.is_none() && begun.is_empty()) {
             // Whoever still waits is told that the server is gone.
             break;
         }
-        let (begun, kind) = (Instant::now(), job.name());
-        match job {
+        let oldest = begun.pop_front();
+        match next {
+            Some(Job::Stop) => break,
+            Some(job) => begun.extend(loader.begin(job)?),
+            None => {}
+        }
+        if let Some(walking) = oldest {
+            begun.extend(loader.go_on(walking)?);
+        }
+    }
+    Ok(())
+}
+
+/// A look that has begun.
+struct Walking {
+    kind: &'static str,
+    /// How long its slices have taken.
+    spent: Duration,
+    walk: Begun,
+}
+
+/// What may take more than a slice.
+enum Begun {
+    Recall(u8, RecallWalk),
+    Ledger(Box<LedgerWalk>, ReplyTo),
+    Explain(Box<EventWalk>, WalletId, Currency, ReplyTo),
+}
+
+/// Who looks up.
+struct Loader<'a> {
+    history: &'a History,
+    prices: &'a dyn PriceShelf,
+    shards: &'a [Arc<ShardSignal>],
+    seconds: BTreeMap<&'static str, Histogram>,
+}
+
+impl Loader<'_> {
+    /// Does a job, or begins with it; answers what is left to do.
+    fn begin(&mut self, job: Job) -> Result<Option<Walking>, StoreError> {
+        let (begun, kind, history) = (Instant::now(), job.name(), self.history);
+        let walk = match job {
             Job::TakeUp { shard, wallet } => {
                 let found = history.take_up(&wallet)?;
-                send(shard, PeerMessage::Loaded(Box::new(Loaded { wallet, found })));
+                self.send(shard, PeerMessage::Loaded(Box::new(Loaded { wallet, found })));
+                None
             }
             Job::Recall { shard, wallet, ops } => {
-                let recall = |op: OpId| {
-                    let recalled = history.recall(&wallet, &op)?;
-                    Ok((op, recalled))
-                };
-                let ops = ops.into_iter().map(recall).collect::<Result<_, StoreError>>()?;
-                send(shard, PeerMessage::Recalled(Box::new(Recalled { wallet, ops })));
+                Some(Begun::Recall(shard, RecallWalk::new(history, wallet, ops)))
             }
             Job::Ledger { head, wallet, query, reply_to } => {
-                let rows = history.ledger(&wallet, head, &query)?;
-                let outcome = Outcome::Ledger(rows);
-                send(reply_to.shard, PeerMessage::Outcomes(vec![(reply_to, outcome)]));
+                let walk = LedgerWalk::new(history, wallet, head, *query);
+                Some(Begun::Ledger(Box::new(walk), reply_to))
             }
             Job::Explain { head, wallet, op, currency, reply_to } => {
-                let found = history.event_of(&wallet, head, &op)?;
-                let current = prices.current();
-                let outcome = match found {
-                    Some(record) => explain::explain(&record, &wallet, &currency, &*current),
-                    None => Outcome::Refused(Refusal::NoOp),
-                };
-                send(reply_to.shard, PeerMessage::Outcomes(vec![(reply_to, outcome)]));
+                let walk = EventWalk::new(history, &wallet, head, op)?;
+                Some(Begun::Explain(Box::new(walk), wallet, currency, reply_to))
             }
             Job::Prices { asked, now, reply_to } => {
-                let outcome = Outcome::Prices(Box::new(prices.answer(&asked, now)));
-                send(reply_to.shard, PeerMessage::Outcomes(vec![(reply_to, outcome)]));
+                let answer = self.prices.answer(&asked, now);
+                self.answer(reply_to, Outcome::Prices(Box::new(answer)));
+                None
             }
             Job::Names(scan) => {
                 let page = names(history, &scan)?;
-                let outcome = Outcome::Wallets(Box::new(page));
-                let reply_to = scan.reply_to;
-                send(reply_to.shard, PeerMessage::Outcomes(vec![(reply_to, outcome)]));
+                self.answer(scan.reply_to, Outcome::Wallets(Box::new(page)));
+                None
             }
-            Job::Stop => break,
+            Job::Stop => None,
+        };
+        let spent = begun.elapsed();
+        if let Some(walk) = walk {
+            return self.go_on(Walking { kind, spent, walk });
         }
-        let seconds = seconds.entry(kind);
+        self.note(kind, spent);
+        Ok(None)
+    }
+
+    /// Does a slice; answers what is left to do.
+    fn go_on(&mut self, mut walking: Walking) -> Result<Option<Walking>, StoreError> {
+        let (begun, history) = (Instant::now(), self.history);
+        let found = match &mut walking.walk {
+            Begun::Recall(shard, walk) => walk.go_on(history, SLICE)?.map(|ops| {
+                let recalled = Recalled { wallet: walk.wallet().clone(), ops };
+                (*shard, PeerMessage::Recalled(Box::new(recalled)))
+            }),
+            Begun::Ledger(walk, reply_to) => {
+                let rows = walk.go_on(history, SLICE)?;
+                rows.map(|rows| answer(*reply_to, Outcome::Ledger(rows)))
+            }
+            Begun::Explain(walk, wallet, currency, reply_to) => {
+                let explain = |record: &Record| {
+                    explain::explain(record, wallet, currency, &*self.prices.current())
+                };
+                let found = walk.go_on(history, SLICE)?;
+                found.map(|found| {
+                    let unknown = Outcome::Refused(Refusal::NoOp);
+                    answer(*reply_to, found.as_ref().map_or(unknown, explain))
+                })
+            }
+        };
+        walking.spent = walking.spent.saturating_add(begun.elapsed());
+        let Some((shard, message)) = found else { return Ok(Some(walking)) };
+        self.send(shard, message);
+        self.note(walking.kind, walking.spent);
+        Ok(None)
+    }
+
+    fn send(&self, shard: u8, message: PeerMessage) {
+        if let Some(signal) = self.shards.get(usize::from(shard)) {
+            signal.send(message);
+        }
+    }
+
+    fn answer(&self, reply_to: ReplyTo, outcome: Outcome) {
+        let (shard, message) = answer(reply_to, outcome);
+        self.send(shard, message);
+    }
+
+    /// Notes how long a look took.
+    fn note(&mut self, kind: &'static str, spent: Duration) {
+        let seconds = self.seconds.entry(kind);
         seconds
             .or_insert_with(|| metrics::histogram!("purser_load_seconds", "kind" => kind))
-            .record(begun.elapsed());
+            .record(spent);
     }
-    Ok(())
+}
+
+/// An outcome on its way to the shard of the connection that waits for it.
+fn answer(reply_to: ReplyTo, outcome: Outcome) -> (u8, PeerMessage) {
+    (reply_to.shard, PeerMessage::Outcomes(vec![(reply_to, outcome)]))
 }
 
 /// A page of the wallets that the state has; with the last one the walk is over.
@@ -234,3 +323,6 @@ fn names(history: &History, scan: &Scan) -> Result<WalletPage, StoreError> {
     wallets.retain(|wallet| (scan.shows)(wallet.as_str()));
     Ok(WalletPage { cursor: next.sealed(history.secret()), wallets })
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,6 +99,8 @@ pub enum PeerMessage {
     Checkpoint(Era),
     /// The checkpoint that ended this era is complete; this is the archive now.
     Kept(Era, Arc<View>),
+    /// The filters of the archive that the receiver has taken over are read.
+    FiltersRead(Arc<View>),
     /// Wallets of the receiver that something is due for.
     Due(Vec<WalletId>, Timestamp),
     /// A question for a page of the receiver's wallets.

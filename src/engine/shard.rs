@@ -305,6 +305,7 @@ impl Shard {
             PeerMessage::Recalled(recalled) => self.recalled(recalled),
             PeerMessage::Checkpoint(era) => self.saving.ask(era),
             PeerMessage::Kept(era, archive) => self.checkpoint_is_kept(era, archive),
+            PeerMessage::FiltersRead(archive) => self.filters_are_read(archive),
             PeerMessage::Due(wallets, now) => self.settle(wallets, now),
             PeerMessage::Scan(scan) => self.scan(&scan),
             PeerMessage::Questions(forwards) => {
@@ -318,6 +319,13 @@ impl Shard {
                     self.deliver(reply_to, outcome, BatchNo::NONE);
                 }
             }
+        }
+    }
+
+    /// The archive is what it was, and can tell new operations from old ones now.
+    fn filters_are_read(&self, archive: Arc<View>) {
+        if let Some(disk) = self.disk.get() {
+            disk.archive.replace(archive);
         }
     }
 

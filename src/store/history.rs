@@ -7,6 +7,7 @@ use super::archive::{OpKey, Secret, View};
 use super::memory_state::MemoryState;
 use super::state::{self, State, Table};
 use super::tail::TailRecords;
+use super::walk::Filed;
 use super::{JournalReader, StoreError};
 use crate::codec::record::{self, Position, Record, Sums};
 use crate::codec::snapshot::{self, Snapshot};
@@ -14,12 +15,12 @@ use crate::codec::value::{self, Content};
 use crate::domain::amount::Amount;
 use crate::domain::hold::{Hold, HoldPage};
 use crate::domain::id::{OpId, WalletId};
-use crate::domain::ledger::{LedgerPage, LedgerQuery, LedgerRow};
 use crate::domain::memory::Remembered;
 use crate::domain::recall::{Past, recall};
 use crate::domain::time::Timestamp;
 use crate::domain::wallet::Wallet;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// A wallet that was taken up again.
@@ -127,11 +128,6 @@ impl History {
         Ok((pages, holds))
     }
 
-    /// What there is to remember of an operation that the archive has; none when it has not.
-    pub fn recall(&self, wallet: &WalletId, op: &OpId) -> Result<Option<Remembered>, StoreError> {
-        self.recall_before(wallet, op, u64::MAX)
-    }
-
     /// What there was to remember of an operation before its wallet's event of that number.
     pub fn recall_before(
         &self,
@@ -163,126 +159,24 @@ impl History {
     /// The records of a wallet in the archive that carry an operation's id or refer to it, by their
     /// number.
     fn filed(&self, wallet: &WalletId, op: &OpId) -> Result<BTreeMap<u64, Record>, StoreError> {
-        self.filed_in(&self.archive(), wallet, op)
+        let archive = self.archive();
+        let mut filed = Filed::find(self.key(wallet, op), &archive, wallet, op)?;
+        loop {
+            if let ControlFlow::Break(all) = filed.step(&archive)? {
+                return Ok(all);
+            }
+        }
     }
 
-    /// The same, in an archive as somebody sees it.
-    fn filed_in(
+    /// The record at a position, which may lie in an archive as somebody sees it; none when retention has
+    /// removed it.
+    pub(super) fn kept_record(
         &self,
         archive: &View,
-        wallet: &WalletId,
-        op: &OpId,
-    ) -> Result<BTreeMap<u64, Record>, StoreError> {
-        let key = self.key(wallet, op);
-        if !archive.may_have(key) {
-            return Ok(BTreeMap::new());
-        }
-        let mut filed = BTreeMap::new();
-        for position in archive.find(key)? {
-            let record = archive.record(position)?.ok_or_else(|| StoreError::Damaged {
-                position,
-                reason: "the archive's index names it, but it is not there".to_owned(),
-            })?;
-            if record.wallet == *wallet && concerns(&record, op) {
-                filed.insert(record.seq, record);
-            }
-        }
-        Ok(filed)
-    }
-
-    /// A page of a wallet's ledger, back from its record at `head`.
-    pub fn ledger(
-        &self,
-        wallet: &WalletId,
-        head: Position,
-        query: &LedgerQuery,
-    ) -> Result<Vec<LedgerRow>, StoreError> {
-        let mut page = LedgerPage::new(query.clone());
-        let mut take = |record: &Record| {
-            page.take(record.seq, &record.event, record.sums.balances()).is_break()
-        };
-        let archive = self.archive();
-        let mut next = head;
-        let mut is_archived = false;
-        while next != Position::NONE {
-            if !is_archived && archive.record(next)?.is_some() {
-                is_archived = true;
-                if let Some(hold) = &query.hold {
-                    // All that concerns a hold is filed under it.
-                    // In the same view: what a checkpoint has archived since was walked already.
-                    let filed = self.filed_in(&archive, wallet, hold)?;
-                    let _ = filed.values().rev().any(&mut take);
-                    break;
-                }
-                next = self.skip(wallet, next, query)?;
-            }
-            let Some(record) = self.kept_record(next)? else { break };
-            if take(&record) {
-                break;
-            }
-            next = record.previous;
-        }
-        Ok(page.into_rows())
-    }
-
-    /// The record of an operation, looked for back from its wallet's record at `head`.
-    pub fn event_of(
-        &self,
-        wallet: &WalletId,
-        head: Position,
-        op: &OpId,
+        position: Position,
     ) -> Result<Option<Record>, StoreError> {
-        let is_it = |record: &Record| record.event.op.as_ref() == Some(op);
-        // One view: what a checkpoint archives meanwhile is walked.
-        let archive = self.archive();
-        let filed = self.filed_in(&archive, wallet, op)?;
-        if let Some(record) = filed.into_values().find(is_it) {
-            return Ok(Some(record));
-        }
-        let mut next = head;
-        while next != Position::NONE && archive.record(next)?.is_none() {
-            let Some(record) = self.kept_record(next)? else { break };
-            if is_it(&record) {
-                return Ok(Some(record));
-            }
-            next = record.previous;
-        }
-        Ok(None)
-    }
-
-    /// A place in the archive that is nearer to what a query wants: each segment knows the wallet's
-    /// last record in it, so those that have only newer ones are passed over.
-    fn skip(
-        &self,
-        wallet: &WalletId,
-        from: Position,
-        query: &LedgerQuery,
-    ) -> Result<Position, StoreError> {
-        if query.before.is_none() && query.to.is_none() {
-            return Ok(from);
-        }
-        let mut nearest = from;
-        // One view for all: what retention removes meanwhile stays readable in it.
-        let archive = self.archive();
-        for last in archive.lasts(OpKey::of_wallet(self.secret, wallet)) {
-            let last = last?.position;
-            let record = archive.record(last)?.ok_or_else(|| missing(last))?;
-            let is_too_new = query.before.is_some_and(|before| record.seq >= before)
-                || query.to.is_some_and(|to| record.event.at >= to);
-            if record.wallet == *wallet {
-                if !is_too_new {
-                    break;
-                }
-                nearest = last;
-            }
-        }
-        Ok(nearest)
-    }
-
-    /// The record at a position; none when retention has removed it.
-    fn kept_record(&self, position: Position) -> Result<Option<Record>, StoreError> {
         // What is trimmed from the journal between two looks, the archive, looked at anew, has.
-        let found = match self.archive().record(position)? {
+        let found = match archive.record(position)? {
             Some(record) => Some(record),
             None => match self.journaled(position)? {
                 Some(record) => Some(record),
@@ -297,7 +191,7 @@ impl History {
 
     /// The record at a position, wherever it lies.
     pub fn record(&self, position: Position) -> Result<Record, StoreError> {
-        self.kept_record(position)?.ok_or_else(|| missing(position))
+        self.kept_record(&self.archive(), position)?.ok_or_else(|| missing(position))
     }
 
     /// A record that is still in the journal.
@@ -348,12 +242,12 @@ fn damaged(wallet: &WalletId, reason: &impl ToString) -> StoreError {
     StoreError::DamagedWallet { wallet: wallet.to_string(), reason: reason.to_string() }
 }
 
-fn missing(position: Position) -> StoreError {
+pub(super) fn missing(position: Position) -> StoreError {
     StoreError::Damaged { position, reason: "a record is missing".to_owned() }
 }
 
 /// Whether a record carries an operation's id or refers to it.
-fn concerns(record: &Record, op: &OpId) -> bool {
+pub(super) fn concerns(record: &Record, op: &OpId) -> bool {
     named(record).any(|named| named == op)
 }
 
@@ -364,7 +258,11 @@ fn named(record: &Record) -> impl Iterator<Item = &OpId> {
 }
 
 /// What is remembered of an operation before its wallet's event of that number.
-fn recalled(op: &OpId, filed: &BTreeMap<u64, Record>, before: u64) -> Option<Remembered> {
+pub(super) fn recalled(
+    op: &OpId,
+    filed: &BTreeMap<u64, Record>,
+    before: u64,
+) -> Option<Remembered> {
     let past = filed.range(..before).map(|(seq, record)| Past {
         seq: *seq,
         event: &record.event,

@@ -23,6 +23,7 @@ pub mod sled;
 pub mod state;
 pub mod still;
 pub mod tail;
+pub mod walk;
 pub mod writer;
 
 pub use guard::{guarded, is_guarded};
@@ -243,8 +244,8 @@ pub enum StoreError {
     },
     /// An index of the archive is not what was written.
     #[error(
-        "the archive's index {path} is damaged: {reason}; remove it, and the next start makes it \
-         again from its segment"
+        "the archive's index {path} is damaged: {reason}; without it, the next start makes it again \
+         from its segment"
     )]
     Index {
         /// The file.

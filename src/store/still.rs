@@ -113,7 +113,7 @@ impl StillCopy {
         let state: Arc<dyn State> = Arc::new(SledState::open(&self.dir)?);
         let places = Places::of(&self.dir);
         redo::apply(&places.redo, state.as_ref(), &|| true)?;
-        let keeper = Keeper::open(
+        let mut keeper = Keeper::open(
             places,
             state,
             journal.reader(),
@@ -121,6 +121,7 @@ impl StillCopy {
             // Only a store without a checkpoint has no secret, and its archive no index.
             [0; 16],
         )?;
+        keeper.archive_mut().read_filters()?;
         let mut still = Still::of(Box::new(journal), &keeper)?;
         still.lost_indexes = self.lost_indexes()?;
         Ok(still)

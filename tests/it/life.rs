@@ -4,6 +4,8 @@
 use crate::support::{Client, Server, data, folder, map_of, text_of};
 use redis::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Checkpoints all the time, and wallets that leave memory as soon as nobody asks for them.
@@ -353,4 +355,91 @@ fn debts_are_counted_of_wallets_in_memory_and_at_rest() {
     owes(&restless, "1.5", "");
     restless.rest();
     owes(&restless, "1.5", "");
+}
+
+/// The indexes of the archive, with their bytes.
+fn indexes(folder: &tempfile::TempDir) -> BTreeMap<PathBuf, Vec<u8>> {
+    let archive = data(folder).join("archive");
+    let paths = std::fs::read_dir(archive).unwrap().map(|entry| entry.unwrap().path());
+    let of_indexes = paths.filter(|path| path.extension().is_some_and(|end| end == "idx"));
+    of_indexes.map(|path| (path.clone(), std::fs::read(&path).unwrap())).collect()
+}
+
+/// A store at rest that has an old operation in its archive only.
+fn archived() -> tempfile::TempDir {
+    let restless = Restless::start();
+    let mut client = restless.server.client();
+    client.map("WALLET.OPEN w CURRENCY USD");
+    client.map("TOPUP w 5 ID old");
+    restless.rest();
+    let Restless { folder, server } = restless;
+    assert!(server.terminate().success());
+    folder
+}
+
+/// A server that came upon a damaged page of an index ended, and so did the next one, until somebody removed
+/// the file by hand.
+#[test]
+fn a_damaged_page_of_an_index_ends_one_server_and_not_the_next() {
+    let folder = archived();
+    let sound = indexes(&folder);
+    for (path, bytes) in &sound {
+        let mut damaged = bytes.clone();
+        damaged[2_000] ^= 1;
+        std::fs::write(path, damaged).unwrap();
+    }
+    // Who only looks removes nothing.
+    let damaged = indexes(&folder);
+    let data = data(&folder);
+    let mut verify = Command::new(env!("CARGO_BIN_EXE_purser"));
+    let said = verify.arg("verify").arg("--data").arg(&data).output().unwrap();
+    assert!(!said.status.success());
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains(".idx is damaged: page 0 is damaged"), "{said}");
+    assert_eq!(indexes(&folder), damaged);
+    let mut ended = 0;
+    // Each server that ends comes upon another one.
+    let again = loop {
+        let mut server = Server::start(&data);
+        let mut client = server.client();
+        client.send("TOPUP w 5 ID old").unwrap();
+        match client.receive() {
+            Ok(reply @ Value::Array(_)) => break map_of(&reply),
+            other => assert!(!matches!(other, Ok(Value::Map(_))), "{other:?}"),
+        }
+        assert_eq!(server.wait().code(), Some(1), "{}", server.log());
+        let log = server.log();
+        assert!(log.contains("without it, the next start makes it again"), "{log}");
+        ended += 1;
+        assert!(ended <= sound.len(), "they come upon the same one again and again");
+    };
+    assert!(ended > 0);
+    assert_eq!((again["replayed"].as_str(), again["available"].as_str()), ("1", "5"));
+    let made_again = |(path, bytes): &(&PathBuf, &Vec<u8>)| sound[*path] == **bytes;
+    assert!(indexes(&folder).iter().filter(made_again).count() >= ended);
+}
+
+/// A start read the filters of all history before it served. Now one that is damaged is found while the
+/// server serves, and its index is made again then.
+#[test]
+fn a_damaged_filter_is_made_again_while_the_server_serves() {
+    let folder = archived();
+    let sound = indexes(&folder);
+    for (path, bytes) in &sound {
+        let mut damaged = bytes.clone();
+        // The trailer has 72 bytes.
+        let place = damaged.len() - 73;
+        damaged[place] ^= 1;
+        std::fs::write(path, damaged).unwrap();
+    }
+    let restless = Restless { server: Restless::server(&folder), folder };
+    let mut client = restless.server.client();
+    assert_eq!(client.field("TOPUP w 5 ID old", "replayed"), "1");
+    assert_eq!(client.field("TOPUP w 5 ID new", "available"), "10");
+    restless.wait("all filters are read", |this| {
+        let now = indexes(&this.folder);
+        sound.iter().all(|(path, bytes)| now.get(path) == Some(bytes))
+    });
+    assert_eq!(client.field("TOPUP w 5 ID old", "replayed"), "1");
+    assert!(restless.metric("purser_archive_filter_bytes") > 0.0);
 }

@@ -26,6 +26,7 @@ use purser::store::memory_state::MemoryState;
 use purser::store::state::State;
 use purser::store::still::Still;
 use purser::store::tail::TailRecords;
+use purser::store::walk::{RecallWalk, Walk as _};
 use purser::store::writer::Tail;
 use purser::store::{Journal as _, StoreError};
 use std::cell::Cell;
@@ -134,9 +135,15 @@ impl Store {
         let id = live.id().clone();
         let Some(memory) = live.memory_mut() else { return 0 };
         let lacks: Vec<_> = memory.lacks(request).into_iter().cloned().collect();
+        let mut walk = RecallWalk::new(&self.history, id, lacks);
+        let recalled = loop {
+            if let Some(found) = walk.go_on(&self.history, 3).expect("it is sound") {
+                break found;
+            }
+        };
         let mut told = 0;
-        for op in lacks {
-            if let Some(remembered) = self.history.recall(&id, &op).expect("it is sound") {
+        for (op, remembered) in recalled {
+            if let Some(remembered) = remembered {
                 memory.tell(op, remembered);
                 told += 1;
             }

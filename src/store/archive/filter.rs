@@ -38,6 +38,16 @@ impl Filter {
         Self { blocks: vec![Block::default(); narrow(blocks)], folds: 0 }
     }
 
+    /// A filter that was not read yet, with room for so many blocks: it knows nothing, so it never says no.
+    pub(super) fn unread(blocks: u64) -> Self {
+        Self { blocks: Vec::with_capacity(narrow(blocks)), folds: 0 }
+    }
+
+    /// Whether it was not read yet.
+    pub(super) const fn is_unread(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
     /// Adds an operation.
     pub(super) fn insert(&mut self, key: OpKey) {
         let place = self.place(key);
@@ -98,14 +108,15 @@ impl Filter {
         }
     }
 
-    /// Reads what [`Filter::encode`] has written.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// Reads what [`Filter::encode`] has written, or the next part of it.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Option<()> {
         let (blocks, []) = bytes.as_chunks::<BLOCK>() else { return None };
         let decode = |bytes: &[u8; BLOCK]| {
             let mut rest = bytes.as_slice();
             Block([(); 8].map(|()| next_u64(&mut rest).unwrap_or(u64::MAX)))
         };
-        Some(Self { blocks: blocks.iter().map(decode).collect(), folds: 0 })
+        self.blocks.extend(blocks.iter().map(decode));
+        Some(())
     }
 }
 
@@ -162,8 +173,9 @@ mod tests {
 
     #[test]
     fn a_filter_without_blocks_never_says_no() {
-        assert!(Filter::decode(&[]).unwrap().may_have(key(1)));
-        assert!(Filter::decode(&[0; 63]).is_none());
+        let mut unread = Filter::unread(1);
+        assert!(unread.is_unread() && unread.may_have(key(1)) && unread.folded().is_none());
+        assert_eq!(unread.read(&[0; 63]), None);
         assert!(filter(0).folded().is_some());
     }
 
@@ -180,7 +192,9 @@ mod tests {
             }
             let mut bytes = Vec::new();
             filter.encode(&mut bytes);
-            prop_assert_eq!(Filter::decode(&bytes), Some(filter.clone()));
+            let mut read = Filter::unread(filter.len());
+            bytes.chunks(4 * BLOCK).for_each(|part| read.read(part).unwrap());
+            prop_assert_eq!(&read, &filter);
             let mut next = Some(filter);
             while let Some(filter) = next {
                 prop_assert!(keys.iter().all(|&key| filter.may_have(key)));

@@ -22,7 +22,8 @@
 //! | 68 | 4 | CRC-32 of the trailer before this field |
 //!
 //! An index says nothing that its segment does not, so one that is lost or damaged is made again.
-//! In memory there is the filter only; the pages are read when somebody asks.
+//! In memory there is the filter only; the pages are read when somebody asks. An index is opened by its
+//! trailer: its filter is read later.
 
 use super::super::{StoreError, pace};
 use super::bytes::{narrow, next_u32, next_u64, wide};
@@ -39,7 +40,7 @@ use std::path::PathBuf;
 
 const MAGIC: &[u8; 16] = b"purser index\0\0\0\x01";
 const TRAILER: usize = 72;
-/// Pages are written when they have that many bytes.
+/// Pages are written when they have that many bytes; so many of a filter are read at a time.
 const WRITE_BYTES: usize = 256 * 1024;
 /// So many guesses by the distances of keys; then the pages between are halved.
 const GUESSES: u32 = 4;
@@ -50,6 +51,8 @@ pub(super) struct Index {
     path: PathBuf,
     file: File,
     pages: u64,
+    /// How many blocks its filter has, and the CRC-32 of them.
+    filter: (u64, u32),
     /// How many operations are in it.
     pub(super) ops: u64,
     /// The bytes of the file.
@@ -57,12 +60,12 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Opens the index of a segment; its pages are checked when they are read.
+    /// Opens the index of a segment; its pages and its filter are checked when they are read.
     pub(super) fn open(
         folder: &Folder,
         segment: &Segment,
         secret: Secret,
-    ) -> Result<(Self, Filter), StoreError> {
+    ) -> Result<Self, StoreError> {
         let path = folder.path(segment.footer.appends, FileKind::Index);
         let file = File::open(&path).map_err(StoreError::io("open", &path))?;
         let bytes = file.metadata().map_err(StoreError::io("read", &path))?.len();
@@ -82,14 +85,33 @@ impl Index {
         if trailer.offset() != Some(trailer_at) {
             return Err(damaged("it has not got the length that it says"));
         }
-        let filter_bytes = trailer.blocks.saturating_mul(wide(filter::BLOCK));
-        let encoded = read(filter_bytes, trailer_at.saturating_sub(filter_bytes))?;
-        if crc32fast::hash(&encoded) != trailer.filter {
-            return Err(damaged("the checksum of its filter is wrong"));
+        if trailer.blocks == 0 {
+            return Err(damaged("it has no filter"));
         }
-        let filter = Filter::decode(&encoded).ok_or_else(|| damaged("its filter is damaged"))?;
         let Trailer { pages, ops, .. } = trailer;
-        Ok((Self { path, file, pages, ops, bytes }, filter))
+        let filter = (trailer.blocks, trailer.filter);
+        Ok(Self { path, file, pages, filter, ops, bytes })
+    }
+
+    /// Reads its filter.
+    pub(super) fn read_filter(&self) -> Result<Filter, StoreError> {
+        let (blocks, crc) = self.filter;
+        let damaged = || StoreError::index(&self.path, "the checksum of its filter is wrong");
+        let mut filter = Filter::unread(blocks);
+        let mut hasher = crc32fast::Hasher::new();
+        let mut at = self.pages.saturating_mul(wide(PAGE));
+        let mut left = blocks.saturating_mul(wide(filter::BLOCK));
+        while left > 0 {
+            pace::breathe();
+            let mut bytes = vec![0; narrow(left).min(WRITE_BYTES)];
+            let read = self.file.read_exact_at(&mut bytes, at);
+            read.map_err(StoreError::io("read", &self.path))?;
+            hasher.update(&bytes);
+            filter.read(&bytes).ok_or_else(damaged)?;
+            at = at.saturating_add(wide(bytes.len()));
+            left = left.saturating_sub(wide(bytes.len()));
+        }
+        if hasher.finalize() == crc { Ok(filter) } else { Err(damaged()) }
     }
 
     /// Adds the positions that are filed under a key to `found`.
@@ -291,9 +313,10 @@ impl IndexWriter {
         self.pending.extend_from_slice(&trailer.encode());
         self.write()?;
         let Self { path, file, pages, ops, .. } = self;
+        let of_filter = (trailer.blocks, trailer.filter);
         file.sync_all().map_err(StoreError::io("sync", &path))?;
         let bytes = trailer.offset().unwrap_or_default().saturating_add(wide(TRAILER));
-        Ok((Index { path, file, pages, ops, bytes }, filter))
+        Ok((Index { path, file, pages, filter: of_filter, ops, bytes }, filter))
     }
 
     /// The filter of what was written. How large it has to be is known only at the end, so the

@@ -17,7 +17,9 @@
 //!
 //! One thread writes; others have a [`View`], which stays as it is however the archive goes on.
 //! In memory there are 20 bits an operation, in filters that say of almost every new id that it was
-//! never used, and a row a block; each segment keeps two files open.
+//! never used, and a row a block; each segment keeps two files open. [`Archive::open`] leaves the filters
+//! on the disk, so that a start takes hardly longer with more history: one that is not read yet has
+//! everything looked up, until [`Archive::read_filter`] has come to it.
 
 mod bytes;
 mod cache;
@@ -59,8 +61,8 @@ pub struct Settings {
     pub retention: Option<Span>,
     /// How many bytes the files may have before the oldest go; any, if there is none.
     pub retention_bytes: Option<u64>,
-    /// How many bytes of memory the filters may take. Beyond it they get coarser, so that more new
-    /// operations cost a look at the disk.
+    /// How many bytes of memory the filters may take; while another one is read, that comes on top. Beyond
+    /// it they get coarser, so that more new operations cost a look at the disk.
     pub filter_bytes_max: u64,
 }
 
@@ -103,7 +105,7 @@ pub struct Archive {
 impl Archive {
     /// Opens the archive in a folder, making it if need be, and removes what a crash has left
     /// there. `secret` must be the one that it was made with: with another, all indexes are made
-    /// again.
+    /// again. No filter is read yet.
     pub fn open(path: &Path, secret: Secret, settings: Settings) -> Result<Self, StoreError> {
         let folder = Folder::take(path)?;
         let listing = folder.list()?;
@@ -117,6 +119,31 @@ impl Archive {
         let mut this = Self { folder, secret, settings, view: Arc::default() };
         this.show(kept);
         Ok(this)
+    }
+
+    /// Reads one of the filters that are not read yet, that of the newest segment; whether there was one. Where
+    /// it is damaged, the index is made again.
+    pub fn read_filter(&mut self) -> Result<bool, StoreError> {
+        let is_unread = |part: &Part| part.filter.is_unread();
+        let Some(place) = self.view.parts.iter().rposition(is_unread) else { return Ok(false) };
+        let Some(part) = self.view.parts.get(place) else { return Ok(false) };
+        let segment = Arc::clone(&part.segment);
+        let (index, filter) = match part.index.read_filter() {
+            Ok(filter) => (Arc::clone(&part.index), filter),
+            Err(error) => {
+                let (index, filter) = made_again(&self.folder, &segment, self.secret, &error)?;
+                (Arc::new(index), filter)
+            }
+        };
+        let read = Part { segment, index, filter: Arc::new(filter) };
+        self.replace(place..place.saturating_add(1), Some(read));
+        Ok(true)
+    }
+
+    /// Reads all filters that are not read yet.
+    pub fn read_filters(&mut self) -> Result<(), StoreError> {
+        while self.read_filter()? {}
+        Ok(())
     }
 
     /// The archive as it is now.
@@ -285,15 +312,35 @@ fn open_segments(folder: &Folder, listing: &Listing) -> Result<Vec<Segment>, Sto
 
 /// Opens the index of a segment; one that is no use is made again.
 fn open_part(folder: &Folder, segment: Segment, secret: Secret) -> Result<Part, StoreError> {
-    let (index, filter) = match Index::open(folder, &segment, secret) {
-        Ok(opened) => opened,
-        Err(error) => {
-            let name = segment.footer.appends;
-            tracing::warn!("the index of segment {name} is made again, for: {error}");
-            filing::rebuild(folder, &segment, secret)?
-        }
+    let index = match Index::open(folder, &segment, secret) {
+        Ok(index) => index,
+        // Its filter is read like all others, when there may be room for it.
+        Err(error) => made_again(folder, &segment, secret, &error)?.0,
     };
-    Ok(part((segment, index, filter)))
+    Ok(part((segment, index, Filter::unread(0))))
+}
+
+/// Makes the index of a segment again, for this reason.
+fn made_again(
+    folder: &Folder,
+    segment: &Segment,
+    secret: Secret,
+    reason: &StoreError,
+) -> Result<(Index, Filter), StoreError> {
+    let name = segment.footer.appends;
+    tracing::warn!("the index of segment {name} is made again, for: {}", reason.in_words());
+    filing::rebuild(folder, segment, secret)
+}
+
+/// Removes an index of the archive that was found damaged while it was in use, if that is what an error
+/// is about; whether it did. The next start makes it again from its segment.
+pub fn remove_damaged_index(error: &StoreError) -> Result<bool, StoreError> {
+    let StoreError::Index { path, .. } = error else { return Ok(false) };
+    let Some(parent) = path.parent() else { return Ok(false) };
+    let folder = Folder::take(parent)?;
+    folder.remove(path)?;
+    folder.sync()?;
+    Ok(true)
 }
 
 /// Removes the files of segments that were merged into others, and indexes without a segment.

@@ -114,18 +114,19 @@ impl View {
         self.parts.get(self.parts.partition_point(ends_before))
     }
 
-    /// The wallet's last record in each segment that has any of it, newest segment first.
-    pub fn lasts(&self, wallet: OpKey) -> impl Iterator<Item = Result<Last, StoreError>> {
-        self.parts.iter().rev().filter_map(move |part| {
-            let mut found = Vec::new();
-            if let Err(error) = part.index.find(wallet, &mut found) {
-                return Some(Err(error));
-            }
-            let position = found.first().copied()?;
-            let footer = &part.segment.footer;
-            let (first_time, last_time) = (footer.first_time, footer.last_time);
-            Some(Ok(Last { position, first_time, last_time }))
-        })
+    /// The wallet's last record in a segment, if that has any of it. `age` counts segments, the newest is
+    /// 0; none when there are not so many.
+    pub fn last_in(&self, age: usize, wallet: OpKey) -> Option<Result<Option<Last>, StoreError>> {
+        let part = self.parts.iter().rev().nth(age)?;
+        let mut found = Vec::new();
+        if let Err(error) = part.index.find(wallet, &mut found) {
+            return Some(Err(error));
+        }
+        let footer = &part.segment.footer;
+        let (first_time, last_time) = (footer.first_time, footer.last_time);
+        let last =
+            found.first().map(|position| Last { position: *position, first_time, last_time });
+        Some(Ok(last))
     }
 
     /// Gives every value to `visit`: segments from old to new, in each log by log. Checks every

@@ -20,7 +20,10 @@ fn small(folder: &Path) -> (World, PathBuf, PathBuf) {
 
 /// Whether the archive is whole, or says which file is not.
 fn is_whole(folder: &Path, world: &World) -> Result<(), StoreError> {
-    let archive = Archive::open(folder, secret(), Settings::default())?;
+    let mut archive = Archive::open(folder, secret(), Settings::default())?;
+    // Before the filters are read, and then.
+    find_all(&archive.view(), world);
+    archive.read_filters()?;
     let view = archive.view();
     find_all(&view, world);
     view.scan(&mut |_, _| Ok(()))?;

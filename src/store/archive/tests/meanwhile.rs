@@ -5,6 +5,7 @@ use crate::store::history::History;
 use crate::store::memory_state::MemoryState;
 use crate::store::state::State;
 use crate::store::tail::TailRecords;
+use crate::store::walk::{EventWalk, Walk as _};
 use crate::store::{Journal as _, JournalReader, StoreError, Visit};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -58,7 +59,9 @@ fn an_operation_that_is_archived_while_it_is_looked_for_is_found() {
         let tail = TailRecords::default();
         let history = Arc::new(History::new(state, journal, Arc::default(), tail, secret()));
         assert!(cell.set(Arc::clone(&history)).is_ok());
-        let found = history.event_of(&record.wallet, heads[&record.wallet].1, op).unwrap();
+        let head = heads[&record.wallet].1;
+        let mut walk = EventWalk::new(&history, &record.wallet, head, op.clone()).unwrap();
+        let found = walk.go_on(&history, usize::MAX).unwrap().unwrap();
         let found = found.unwrap_or_else(|| panic!("{op} is neither here nor there"));
         assert_eq!((&found.wallet, found.event.op.as_ref()), (&record.wallet, Some(op)));
     }

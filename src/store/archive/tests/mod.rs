@@ -4,13 +4,14 @@ mod crashes;
 mod damage;
 mod lookup;
 mod meanwhile;
+mod walks;
 mod world;
 
 use super::*;
 use crate::codec::record::Position;
 use crate::store::Journal;
 use proptest::prelude::*;
-use world::{World, open, secret};
+use world::{World, lasts_of, open, secret};
 
 /// A world in which `appends` appends of some records each were archived.
 fn archived(archive: &mut Archive, seed: u64, appends: u64, records: u64) -> World {
@@ -36,7 +37,10 @@ proptest! {
         let mut world = World::new(seed);
         for _ in 0..steps {
             match world.below(8) {
-                0 => archive = open(folder.path()),
+                0 => {
+                    archive = Archive::open(folder.path(), secret(), Settings::default()).unwrap();
+                    (0..world.below(9)).for_each(|_| assert!(archive.read_filter().is_ok()));
+                }
                 1 => world.archive(&mut archive),
                 2 | 3 => world.archive_some(&mut archive),
                 4 => {
@@ -206,8 +210,11 @@ fn filters_without_room_get_coarser_but_deny_nothing() {
     for filter_bytes_max in [whole - 1, whole / 2, whole / 3, 0] {
         let settings = Settings { filter_bytes_max, ..Settings::default() };
         let mut archive = Archive::open(folder.path(), secret(), settings).unwrap();
+        while archive.read_filter().unwrap() {
+            let bytes = archive.view().filter_bytes();
+            assert!(bytes <= filter_bytes_max.max(whole / 8), "{bytes} of {filter_bytes_max}");
+        }
         let view = archive.view();
-        assert!(view.filter_bytes() <= filter_bytes_max.max(whole / 8), "{filter_bytes_max}");
         let bits: Vec<_> = view.segments().map(|info| info.filter_bits_per_op).collect();
         if filter_bytes_max == whole - 1 {
             assert!(bits[0] < bits[5], "the oldest first: {bits:?}");
@@ -216,6 +223,28 @@ fn filters_without_room_get_coarser_but_deny_nothing() {
         while archive.merge().unwrap() {}
         world.check(&archive.view());
     }
+}
+
+/// A start read the filters of all history before it served, and folded them when all were in memory:
+/// both the time and the memory that it took grew with history.
+#[test]
+fn a_start_reads_no_filter_and_answers_rightly_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut archive = open(folder.path());
+    let world = archived(&mut archive, 31, 4, 60);
+    let infos: Vec<_> = archive.view().segments().collect();
+    let mut archive = Archive::open(folder.path(), secret(), Settings::default()).unwrap();
+    assert_eq!(archive.view().filter_bytes(), 0);
+    for read in 1..=4 {
+        world.check(&archive.view());
+        assert!(archive.read_filter().unwrap());
+        let bits: Vec<_> = archive.view().segments().map(|info| info.filter_bits_per_op).collect();
+        let (unread, newest) = bits.split_at(4 - read);
+        assert!(unread.iter().all(|bits| *bits == 0) && newest.iter().all(|bits| *bits > 0));
+    }
+    assert!(!archive.read_filter().unwrap());
+    assert_eq!(archive.view().segments().collect::<Vec<_>>(), infos);
+    world.check(&archive.view());
 }
 
 /// The formats are frozen: these files were written by version 1 and must be readable for ever.
@@ -237,7 +266,7 @@ fn version_1_is_readable_for_ever() {
                 assert!(view.may_have(key) && view.find(key)?.contains(&position));
             }
             let wallet = OpKey::of_wallet(secret(), &record.wallet);
-            found += view.lasts(wallet).count();
+            found += lasts_of(&view, wallet).count();
             Ok(())
         })
         .unwrap();

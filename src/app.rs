@@ -21,6 +21,7 @@ use crate::telemetry::{self, Logs};
 use anyhow::Context as _;
 use crossbeam::channel::Sender;
 use sd_notify::NotifyState;
+use socket2::{Domain, Protocol, Socket, Type};
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -30,6 +31,8 @@ use tokio::sync::oneshot;
 
 /// How long a stop after a failure waits for clients to hear of it.
 const FAILURE_GRACE: Duration = Duration::from_millis(500);
+/// So many connections may wait to be accepted; the system may allow fewer.
+const BACKLOG: i32 = 4_096;
 
 /// Runs the server until it is told to stop, or its store fails.
 pub fn run(sources: &Sources, loss: Loss) -> anyhow::Result<()> {
@@ -136,8 +139,18 @@ fn serve(sources: &Sources, loaded: &Loaded, loss: Loss, log_lines: &Logs) -> an
 
 /// Takes an address.
 fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    let bound = TcpListener::bind(address);
-    bound.with_context(|| format!("cannot listen on {address}; name another address with {flag}"))
+    bound(address)
+        .with_context(|| format!("cannot listen on {address}; name another address with {flag}"))
+}
+
+/// A socket that clients connect to. When very many come at once, as many wait as the system allows.
+fn bound(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A start need not wait until the connections of the last process are forgotten.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// A panic is a bug, and memory may be wrong after it: the process ends, the journal has all that

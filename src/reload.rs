@@ -64,6 +64,12 @@ impl Reload {
                 (setting.copy)(wanted, &mut next);
             }
         }
+        if wanted.users.is_empty() && !before.users.is_empty() {
+            // A file that was cut short must not open the door to everybody.
+            anyhow::bail!(
+                "without users everybody may do everything: the last of them goes only at a start"
+            );
+        }
         next.users.clone_from(&wanted.users);
         // What needs a restart is still as it was, and what changes must fit to it.
         next.check().map_err(|refused| {

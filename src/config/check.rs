@@ -29,7 +29,7 @@ const fn range(setting: &'static str, allowed: &'static str, holds: fn(&Config) 
 }
 
 /// The ranges that are narrower than those of their types.
-static RANGES: [Range; 32] = [
+static RANGES: [Range; 33] = [
     range("shards", "0 to 64", |c| c.shards <= 64),
     range("durability_interval_ms", "1 to 60000", |c| {
         (1..=60_000).contains(&c.durability_interval_ms)
@@ -71,6 +71,10 @@ static RANGES: [Range; 32] = [
     range("reply_bytes_max", "16384 or more", |c| c.reply_bytes_max >= 16 * 1024),
     range("clients_memory_max", "0, or 1048576 or more", |c| {
         c.clients_memory_max == 0 || c.clients_memory_max >= 1_048_576
+    }),
+    // What the system takes, which counts in seconds.
+    range("tcp_keepalive_ms", "0, or 1000 to 32767000", |c| {
+        matches!(c.tcp_keepalive_ms, 0 | 1_000..=32_767_000)
     }),
     range("write_stall_max_ms", "above 0", |c| c.write_stall_max_ms > 0),
     range(

@@ -216,6 +216,8 @@ settings! {
     handshake_timeout_ms: u64 = 60_000, "ms", Reload;
     /// A client that sends nothing for longer, and waits for nothing, is dropped; 0: never.
     idle_timeout_ms: u64 = 0, "ms", Reload;
+    /// After how long a silence a client is asked whether it is still there, as the system does it (TCP keepalive); one that does not answer is dropped; 0: never. For connections to come.
+    tcp_keepalive_ms: u64 = 300_000, "ms", Reload;
     /// How long a stop waits for what is in flight, and then for a checkpoint to be in the state (as it was set at the start).
     stop_timeout_ms: u64 = 10_000, "ms", Reload;
 }

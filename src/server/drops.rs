@@ -9,7 +9,7 @@ use std::fmt::Display;
 pub(super) enum Dropped {
     /// It said nothing for too long.
     Idle,
-    /// It did not authenticate, or send a whole request, in time.
+    /// Its TLS handshake failed, or it did not authenticate or send a whole request in time.
     Handshake,
     /// It did not read its replies.
     Stalled,

@@ -7,6 +7,7 @@ use super::drops::Dropped;
 use super::{Context, ShardServer, hand_over, reader, socket};
 use rustls::{ServerConfig, ServerConnection};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -126,7 +127,12 @@ async fn make(
     let limit = (limit > 0).then(|| Duration::from_millis(limit));
     tokio::select! {
         made = socket::shake_hands(stream, &mut session) => {
-            made.map_err(|error| (None, error.to_string()))?;
+            made.map_err(|error| {
+                // Whoever goes away by itself is none of the operator's business.
+                let is_refused = matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::Other);
+                let why = is_refused.then_some(Dropped::Handshake);
+                (why, format!("its TLS handshake failed: {error}"))
+            })?;
         }
         () = reader::after(limit) => {
             let reason = "it made no TLS handshake within handshake_timeout_ms";

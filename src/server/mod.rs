@@ -42,7 +42,7 @@ use meters::{AllMeters, Meters};
 use rustls::ServerConnection;
 use seldom::Seldom;
 use slow_log::SlowLog;
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -57,6 +57,8 @@ const UNSENT_MAX: u32 = 128 * 1024;
 
 /// How often it is said that connections cannot be accepted, as long as that lasts.
 const WARN_EVERY: Duration = Duration::from_secs(10);
+/// So often a silent client is asked before it counts as gone.
+const KEEPALIVE_PROBES: u32 = 3;
 
 /// What the server is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -269,8 +271,9 @@ pub async fn serve_shard(shard: Rc<Shard>, context: Arc<Context>, mut orders: Or
     while let Some(order) = orders.0.recv().await {
         match order {
             Order::Serve(stream, session, client) => {
-                let stream = prepare(&stream).and_then(|()| TcpStream::from_std(stream));
-                match stream {
+                let keepalive = Duration::from_millis(context.live().config.tcp_keepalive_ms);
+                let prepared = prepare(&stream, keepalive);
+                match prepared.and_then(|()| TcpStream::from_std(stream)) {
                     Ok(stream) => {
                         let halves = socket::split(stream, session);
                         actix_rt::spawn(reader::serve(Rc::clone(&connections), halves, client));
@@ -297,10 +300,18 @@ pub async fn serve_shard(shard: Rc<Shard>, context: Arc<Context>, mut orders: Or
     }
 }
 
-/// Sets what a client's socket needs.
-fn prepare(stream: &std::net::TcpStream) -> std::io::Result<()> {
+/// Sets what a client's socket needs; `keepalive` is after how long a silence the system asks whether
+/// the client is still there.
+fn prepare(stream: &std::net::TcpStream, keepalive: Duration) -> std::io::Result<()> {
     stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;
+    if !keepalive.is_zero() {
+        // Three times, as Redis does; the system knows whole seconds.
+        let between = Duration::from_secs((keepalive / KEEPALIVE_PROBES).as_secs().max(1));
+        let first = Duration::from_secs(keepalive.as_secs().max(1));
+        let asks = TcpKeepalive::new().with_time(first).with_interval(between);
+        SockRef::from(stream).set_tcp_keepalive(&asks.with_retries(KEEPALIVE_PROBES))?;
+    }
     // A socket takes more as soon as half of this was read. Without it the system would wait until
     // a large part of its own buffer is free, and a slow reader would look like none.
     SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_MAX)

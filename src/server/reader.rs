@@ -292,6 +292,8 @@ impl Reader {
                 }
                 Parsed::Prices { asked: PricesAsked::Quote(quote), .. } => {
                     connection.reply_outcome(self.home.shard.quote(&quote.usage, quote.at, now));
+                    // It was answered at once.
+                    connection.settle(1);
                 }
                 Parsed::Prices { asked: PricesAsked::Book(asked), .. } => {
                     let reply_to = self.expect(VIEW_BYTES);

@@ -316,6 +316,41 @@ fn a_user_that_asks_too_fast_or_too_much_is_told_so_and_served_later() {
     }
 }
 
+/// A price without a wallet is answered at once, but counted as unanswered ever after: a user was `BUSY`
+/// for good after `in_flight_max` of them, and the next user of the connection lost what the first had taken.
+#[test]
+fn prices_leave_a_user_with_requests_to_ask() {
+    let folder = folder();
+    let users = ["first", "second"].map(|name| user(name, "read", "in_flight_max = 2"));
+    let server = serve(&folder, &(user("root", "admin", "") + &users.concat()));
+    login(&server, "root").map("WALLET.OPEN w CURRENCY USD");
+    let price = "PRICE gpt-4o-mini QTY input_tokens 1";
+    let mut client = login(&server, "first");
+    for _ in 0..5 {
+        client.map(price);
+        assert_eq!(client.field("BALANCE w", "status"), "open");
+    }
+    client.map(price);
+    assert_eq!(text_of(&client.call(&format!("AUTH second {}", password("second")))), "OK");
+    drop(client);
+    for name in ["first", "second"] {
+        let mut client = login(&server, name);
+        assert_eq!(client.field("BALANCE w", "status"), "open", "{name}");
+    }
+}
+
+/// A file of users that was cut short, or written in place, opened the server to everybody.
+#[test]
+fn a_reload_without_users_opens_no_door() {
+    let folder = folder();
+    let server = serve(&folder, &user("root", "admin", ""));
+    super::users::write(&folder, "");
+    let log = server.reload("nothing was changed");
+    assert!(log.contains("only at a start"), "{log}");
+    assert_eq!(error_of(&mut server.client(), "WALLET.OPEN w CURRENCY USD"), NOAUTH);
+    login(&server, "root").map("WALLET.OPEN w CURRENCY USD");
+}
+
 #[test]
 fn without_users_only_this_machine_is_served() {
     let folder = folder();

@@ -160,6 +160,34 @@ fn clients_that_say_nothing_are_dropped_where_that_is_set() {
     assert_eq!(text_of(&server.client().call("PING")), "PONG");
 }
 
+/// A client whose machine is gone kept its place for ever: nobody asked whether it was still there. Linux
+/// shows in `/proc/net/tcp` what a socket waits for: 02 is the time to ask.
+#[test]
+fn silent_clients_are_asked_whether_they_are_there() {
+    let folder = folder();
+    for (settings, asks) in [("", true), ("tcp_keepalive_ms = 0\n", false)] {
+        let server = serve(&folder, settings);
+        let mut client = server.client();
+        assert_eq!(text_of(&client.call("PING")), "PONG");
+        let here = format!(" 0100007F:{:04X} ", server.resp.port());
+        let start = Instant::now();
+        // What was just sent may still wait to be confirmed.
+        loop {
+            let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+            let of_client = |line: &&str| line.contains(&here) && line.contains(" 01 ");
+            let local = sockets.lines().filter(of_client);
+            let mut local = local.filter(|line| line.find(&here).is_some_and(|at| at < 10));
+            let line = local.next().expect("the server's side of the connection");
+            if line.contains(if asks { " 02:" } else { " 00:" }) {
+                break;
+            }
+            assert!(start.elapsed() < PATIENCE, "{line}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        server.kill();
+    }
+}
+
 #[test]
 fn a_client_that_never_reads_is_dropped() {
     let folder = folder();

@@ -225,6 +225,12 @@ fn clients_need_a_certificate_when_they_are_to() {
     assert!(get(stream, "/livez").starts_with("HTTP/1.1 200"));
     let refused = connect(server.http, &authority, None, BOTH);
     assert!(refused.is_err() || get(refused.unwrap(), "/livez").is_empty());
+    // Who cannot get in stands in the log.
+    let start = Instant::now();
+    while !server.log().contains("its TLS handshake failed: peer sent no certificates") {
+        assert!(start.elapsed() < PATIENCE, "{}", server.log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
     // Others sign from now on.
     let others = Authority::new();
     std::fs::write(&ca, others.0.pem()).unwrap();

@@ -112,6 +112,9 @@ fn fits(c: &Config) -> Result<(), Refused> {
     let window = "dedup_window_ms";
     let (allowed, of_window) =
         ("0, or at least as long as dedup_window_ms", "at most as long as archive_days");
+    let other = "another address than";
+    let differ = c.resp.port() == 0 || c.resp != c.http;
+    fit(differ, "resp", &format!("{other} http"), "http", &format!("{other} resp"))?;
     fit(days == 0 || days >= c.dedup_window_ms, "archive_days", allowed, window, of_window)?;
     let (allowed, of_window) = ("at least dedup_window_ms", "at most archive_keep_ms");
     let keep = c.archive_keep_ms >= c.dedup_window_ms;

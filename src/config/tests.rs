@@ -54,6 +54,8 @@ fn what_is_wrong_is_named_with_its_place_and_what_is_allowed() {
         ("holds_max", &["line 1"]),
         ("archive_keep_ms = 1", &["line 1", "archive_keep_ms", "at least dedup_window_ms"]),
         ("hold_ttl_ms = 0", &["line 1", "31 days"]),
+        ("resp = \"127.0.0.1:7412\"", &["line 1", "another address than http"]),
+        ("http = \"127.0.0.1:7411\"", &["line 1", "another address than resp"]),
         ("resp = \"0.0.0.0:7411\"", &["line 1", "loopback", "purser user add"]),
         ("http = \"[::]:7412\"", &["line 1", "http", "loopback"]),
         ("\ntls_cert = \"x\"", &["line 2", "tls_cert = \"x\"", "set together with tls_key"]),

@@ -58,7 +58,7 @@ pub fn write_info(args: Args<'_>, writer: &mut Writer<'_>) {
     for name in args.iter_from(2) {
         match find(name) {
             Some(command) => write_entry(command, writer),
-            None => writer.null(),
+            None => writer.null_array(),
         }
     }
 }

@@ -122,6 +122,14 @@ impl<'a> Writer<'a> {
         });
     }
 
+    /// Nothing where an array would be; in RESP2 the null array.
+    pub fn null_array(&mut self) {
+        self.out.extend_from_slice(match self.proto {
+            Proto::Resp2 => b"*-1\r\n",
+            Proto::Resp3 => b"_\r\n",
+        });
+    }
+
     fn header(&mut self, kind: u8, count: usize) {
         // Most lengths have one digit.
         if let Some(digit) = u8::try_from(count).ok().filter(|count| *count < 10) {

@@ -214,7 +214,9 @@ async fn settle(context: &Context, shards: &[ShardServer]) {
     };
     let timeout = Duration::from_millis(context.live().config.stop_timeout_ms);
     if tokio::time::timeout(timeout, all).await.is_err() {
-        tracing::warn!("some clients did not read their replies in time");
+        tracing::warn!(
+            "not all clients were answered, or read their replies, within stop_timeout_ms: these have to ask again"
+        );
     }
 }
 

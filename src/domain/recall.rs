@@ -31,15 +31,48 @@ pub struct Past<'a> {
 /// What there is to remember of the operation `op`. `past` are all events of its wallet that carry
 /// its id or refer to it, in order. None when no event carries it.
 pub fn recall<'a>(op: &OpId, past: impl IntoIterator<Item = Past<'a>>) -> Option<Remembered> {
-    let mut past = past.into_iter().skip_while(|past| past.event.op.as_ref() != Some(op));
-    let mut recalled = Recalled::first(&past.next()?);
-    for later in past {
-        recalled.follow(&later);
+    let mut recall = Recall::of(op.clone());
+    past.into_iter().for_each(|past| recall.hear(&past));
+    recall.remembered()
+}
+
+/// An operation whose past is told event by event, so that it may be as long as it likes.
+#[derive(Debug)]
+pub struct Recall {
+    op: OpId,
+    recalled: Option<Recalled>,
+}
+
+impl Recall {
+    /// The operation of this id, of which nothing was told yet.
+    pub const fn of(op: OpId) -> Self {
+        Self { op, recalled: None }
     }
-    Some(recalled.remembered)
+
+    /// Its id.
+    pub const fn op(&self) -> &OpId {
+        &self.op
+    }
+
+    /// Takes the next of the events of its wallet that carry its id or refer to it, in order.
+    pub fn hear(&mut self, past: &Past<'_>) {
+        match &mut self.recalled {
+            Some(recalled) => recalled.follow(past),
+            None if past.event.op.as_ref() == Some(&self.op) => {
+                self.recalled = Some(Recalled::first(past));
+            }
+            None => {}
+        }
+    }
+
+    /// What there is to remember of it; none when no event carried its id.
+    pub fn remembered(self) -> Option<Remembered> {
+        self.recalled.map(|recalled| recalled.remembered)
+    }
 }
 
 /// An operation while its past is told.
+#[derive(Debug)]
 struct Recalled {
     remembered: Remembered,
     /// The hold that it placed, while that is open.

@@ -28,6 +28,10 @@ use std::time::{Duration, Instant};
 /// in the system's memory.
 const SLICE: usize = 64;
 
+/// Ledgers that are walked at a time may come to so many rows in all, some kilobytes each, or be one alone:
+/// each keeps its page in memory until it is whole.
+const ROWS_MAX: usize = 20_000;
+
 /// Something to look up.
 pub enum Job {
     /// A wallet is to be taken up, for a shard.
@@ -99,6 +103,11 @@ impl Job {
         }
     }
 
+    /// How many rows of a ledger it may come to.
+    fn rows(&self) -> usize {
+        if let Self::Ledger { query, .. } = self { query.count.max(1) } else { 0 }
+    }
+
     /// Whether a wallet waits for it: such a job is never behind one that may take long.
     pub const fn is_urgent(&self) -> bool {
         matches!(self, Self::TakeUp { .. } | Self::Recall { .. })
@@ -155,7 +164,8 @@ pub struct Recalled {
 /// nothing damaged is served, so the process must stop.
 ///
 /// A walk that does not end in its first slice goes on behind all others that have begun, and between two
-/// slices whoever has just come has a turn: so nobody waits for the length of another's history.
+/// slices whoever has just come has a turn: so nobody waits for the length of another's history. Only
+/// ledgers wait, in order, while those that have begun are to have [`ROWS_MAX`] rows.
 pub fn run(
     history: &History,
     prices: &dyn PriceShelf,
@@ -164,21 +174,29 @@ pub fn run(
     stop: &AtomicBool,
 ) -> Result<(), StoreError> {
     let mut loader = Loader { history, prices, shards, seconds: BTreeMap::new() };
-    let mut begun = VecDeque::new();
+    let (mut begun, mut waiting) = (VecDeque::<Walking>::new(), VecDeque::new());
     loop {
-        let next = if begun.is_empty() { jobs.recv().ok() } else { jobs.try_recv().ok() };
-        if stop.load(Ordering::Acquire) || (next.is_none() && begun.is_empty()) {
+        let is_idle = begun.is_empty() && waiting.is_empty();
+        let next = if is_idle { jobs.recv().ok() } else { jobs.try_recv().ok() };
+        if stop.load(Ordering::Acquire) || (next.is_none() && is_idle) {
             // Whoever still waits is told that the server is gone.
             break;
         }
         let oldest = begun.pop_front();
         match next {
             Some(Job::Stop) => break,
+            Some(job) if job.rows() > 0 => waiting.push_back(job),
             Some(job) => begun.extend(loader.begin(job)?),
             None => {}
         }
         if let Some(walking) = oldest {
             begun.extend(loader.go_on(walking)?);
+        }
+        // At least one goes on as long as any waits.
+        let rows = begun.iter().map(|walking| walking.rows).fold(0, usize::saturating_add);
+        let fits = |job: &mut Job| rows == 0 || rows.saturating_add(job.rows()) <= ROWS_MAX;
+        if let Some(job) = waiting.pop_front_if(fits) {
+            begun.extend(loader.begin(job)?);
         }
     }
     Ok(())
@@ -187,6 +205,8 @@ pub fn run(
 /// A look that has begun.
 struct Walking {
     kind: &'static str,
+    /// How many rows it may come to.
+    rows: usize,
     /// How long its slices have taken.
     spent: Duration,
     walk: Begun,
@@ -210,7 +230,7 @@ struct Loader<'a> {
 impl Loader<'_> {
     /// Does a job, or begins with it; answers what is left to do.
     fn begin(&mut self, job: Job) -> Result<Option<Walking>, StoreError> {
-        let (begun, kind, history) = (Instant::now(), job.name(), self.history);
+        let (begun, kind, rows, history) = (Instant::now(), job.name(), job.rows(), self.history);
         let walk = match job {
             Job::TakeUp { shard, wallet } => {
                 let found = history.take_up(&wallet)?;
@@ -242,7 +262,7 @@ impl Loader<'_> {
         };
         let spent = begun.elapsed();
         if let Some(walk) = walk {
-            return self.go_on(Walking { kind, spent, walk });
+            return self.go_on(Walking { kind, rows, spent, walk });
         }
         self.note(kind, spent);
         Ok(None)

@@ -85,7 +85,13 @@ impl Unfinished {
         let mut name = to.file_name().ok_or(target("it has no name"))?.to_owned();
         name.push(".unfinished");
         let half = to.with_file_name(name);
-        std::fs::create_dir(&half).map_err(StoreError::io("make the directory", &half))?;
+        std::fs::create_dir(&half).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => StoreError::Target {
+                path: half.clone(),
+                reason: "it is there already: another backup goes on, or one was cut off; remove it then",
+            },
+            _ => StoreError::io("make the directory", &half)(error),
+        })?;
         Ok(Self { to: to.to_owned(), half, files: Vec::new(), checkpoint: 0 })
     }
 

@@ -16,11 +16,10 @@ use crate::domain::amount::Amount;
 use crate::domain::hold::{Hold, HoldPage};
 use crate::domain::id::{OpId, WalletId};
 use crate::domain::memory::Remembered;
-use crate::domain::recall::{Past, recall};
+use crate::domain::recall::{Past, Recall};
 use crate::domain::time::Timestamp;
 use crate::domain::wallet::Wallet;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// A wallet that was taken up again.
@@ -135,7 +134,34 @@ impl History {
         op: &OpId,
         seq: u64,
     ) -> Result<Option<Remembered>, StoreError> {
-        Ok(recalled(op, &self.filed(wallet, op)?, seq))
+        self.recall_with(wallet, op, &[], seq)
+    }
+
+    /// The same, where the wallet has newer records, in order, that the archive may have, too.
+    fn recall_with(
+        &self,
+        wallet: &WalletId,
+        op: &OpId,
+        newer: &[&Record],
+        seq: u64,
+    ) -> Result<Option<Remembered>, StoreError> {
+        let archive = self.archive();
+        let mut filed = Filed::oldest_first(self.key(wallet, op), &archive, wallet, op)?;
+        let mut newer = newer.iter().take_while(|record| record.seq < seq).peekable();
+        let mut recall = Recall::of(op.clone());
+        while let Some(record) = filed.next(&archive)? {
+            if record.seq >= seq {
+                break;
+            }
+            while let Some(before) = newer.next_if(|newer| newer.seq <= record.seq) {
+                if before.seq < record.seq {
+                    recall.hear(&past(before));
+                }
+            }
+            recall.hear(&past(&record));
+        }
+        newer.for_each(|record| recall.hear(&past(record)));
+        Ok(recall.remembered())
     }
 
     /// What the state has of a wallet; none when it has nothing.
@@ -154,18 +180,6 @@ impl History {
         let id = snapshot.wallet.clone();
         let holds = if snapshot.paged == 0 { Vec::new() } else { self.pages(&id)?.1 };
         snapshot.restore(holds).map_err(|error| damaged(&id, &error))
-    }
-
-    /// The records of a wallet in the archive that carry an operation's id or refer to it, by their
-    /// number.
-    fn filed(&self, wallet: &WalletId, op: &OpId) -> Result<BTreeMap<u64, Record>, StoreError> {
-        let archive = self.archive();
-        let mut filed = Filed::find(self.key(wallet, op), &archive, wallet, op)?;
-        loop {
-            if let ControlFlow::Break(all) = filed.step(&archive)? {
-                return Ok(all);
-            }
-        }
     }
 
     /// The record at a position, which may lie in an archive as somebody sees it; none when retention has
@@ -257,20 +271,15 @@ fn named(record: &Record) -> impl Iterator<Item = &OpId> {
     [event.op.as_ref(), event.hold(), event.target()].into_iter().flatten()
 }
 
-/// What is remembered of an operation before its wallet's event of that number.
-pub(super) fn recalled(
-    op: &OpId,
-    filed: &BTreeMap<u64, Record>,
-    before: u64,
-) -> Option<Remembered> {
-    let past = filed.range(..before).map(|(seq, record)| Past {
-        seq: *seq,
+/// What a record says of the past.
+pub(super) fn past(record: &Record) -> Past<'_> {
+    Past {
+        seq: record.seq,
         event: &record.event,
         balances: record.sums.balances(),
         status: record.status,
         burned: &record.burned,
-    });
-    recall(op, past)
+    }
 }
 
 /// A wallet that is being taken up.
@@ -331,10 +340,9 @@ impl<'a> TakingUp<'a> {
             named(record).for_each(|op| by_op.entry(op).or_default().push(record));
         }
         for (op, of_tail) in by_op {
-            let mut filed = self.history.filed(self.id, op)?;
-            filed.extend(of_tail.into_iter().map(|record| (record.seq, record.clone())));
             // After a crash the archive may be ahead: what follows is folded later.
-            if let Some(told) = recalled(op, &filed, seq.saturating_add(1)) {
+            let before = seq.saturating_add(1);
+            if let Some(told) = self.history.recall_with(self.id, op, &of_tail, before)? {
                 wallet.memory_mut().tell(op.clone(), told);
             }
         }
@@ -354,8 +362,7 @@ impl<'a> TakingUp<'a> {
             }
             let subject = taken.wallet.memory().lacks_subject(&record.event).cloned();
             if let Some(subject) = subject {
-                let filed = self.history.filed(self.id, &subject)?;
-                match recalled(&subject, &filed, record.seq) {
+                match self.history.recall_before(self.id, &subject, record.seq)? {
                     Some(told) => taken.wallet.memory_mut().tell(subject, told),
                     // Retention has removed its beginning since; nobody will ask for it any more.
                     None if self.history.archive().is_shortened() => {

@@ -6,12 +6,12 @@
 
 use super::StoreError;
 use super::archive::{OpKey, View};
-use super::history::{History, concerns, missing, recalled};
+use super::history::{History, concerns, missing, past};
 use crate::codec::record::{Position, Record};
 use crate::domain::id::{OpId, WalletId};
 use crate::domain::ledger::{LedgerPage, LedgerQuery, LedgerRow};
 use crate::domain::memory::Remembered;
-use std::collections::BTreeMap;
+use crate::domain::recall::Recall;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -39,44 +39,83 @@ pub trait Walk {
     }
 }
 
-/// The records of a wallet that the archive has filed under an operation, while they are read.
+/// The records of a wallet that the archive has filed under an operation, one after the other by their
+/// number. However many they are, one of each log is in memory.
 #[derive(Debug)]
 pub(super) struct Filed {
     wallet: WalletId,
     op: OpId,
-    left: std::vec::IntoIter<Position>,
-    records: BTreeMap<u64, Record>,
+    is_newest_first: bool,
+    logs: Vec<OfLog>,
+}
+
+/// Those of a log, in which a wallet's records lie in their order.
+#[derive(Debug)]
+struct OfLog {
+    /// Where they lie, the next one last.
+    left: Vec<Position>,
+    /// The one that is read already.
+    next: Option<Box<Record>>,
 }
 
 impl Filed {
-    /// Finds where they lie in an archive.
-    pub(super) fn find(
+    /// Finds where they lie in an archive, to read the oldest first.
+    pub(super) fn oldest_first(
         key: OpKey,
         archive: &View,
         wallet: &WalletId,
         op: &OpId,
     ) -> Result<Self, StoreError> {
-        let positions = if archive.may_have(key) { archive.find(key)? } else { Vec::new() };
-        let (wallet, op) = (wallet.clone(), op.clone());
-        Ok(Self { wallet, op, left: positions.into_iter(), records: BTreeMap::new() })
+        let mut positions = if archive.may_have(key) { archive.find(key)? } else { Vec::new() };
+        positions.sort_unstable();
+        positions.dedup();
+        let logs = positions.chunk_by(|one, next| one.log() == next.log());
+        let of_log =
+            |log: &[Position]| OfLog { left: log.iter().rev().copied().collect(), next: None };
+        let logs = logs.map(of_log).collect();
+        Ok(Self { wallet: wallet.clone(), op: op.clone(), is_newest_first: false, logs })
     }
 
-    /// Reads the next one; once there is none, answers all, by their number.
-    pub(super) fn step(
-        &mut self,
-        archive: &View,
-    ) -> Result<ControlFlow<BTreeMap<u64, Record>>, StoreError> {
-        let Some(position) = self.left.next() else {
-            return Ok(ControlFlow::Break(std::mem::take(&mut self.records)));
-        };
-        let record = archive.record(position)?.ok_or_else(|| StoreError::Damaged {
-            position,
-            reason: "the archive's index names it, but it is not there".to_owned(),
-        })?;
-        if record.wallet == self.wallet && concerns(&record, &self.op) {
-            self.records.insert(record.seq, record);
+    /// The same, to read the newest first.
+    fn newest_first(mut self) -> Self {
+        self.is_newest_first = true;
+        self.logs.iter_mut().for_each(|log| log.left.reverse());
+        self
+    }
+
+    /// The next one; none after the last.
+    pub(super) fn next(&mut self, archive: &View) -> Result<Option<Record>, StoreError> {
+        loop {
+            if let ControlFlow::Break(next) = self.step(archive)? {
+                return Ok(next);
+            }
         }
-        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Reads one, or breaks with the next one, which is none after the last.
+    fn step(&mut self, archive: &View) -> Result<ControlFlow<Option<Record>>, StoreError> {
+        let Self { wallet, op, logs, .. } = self;
+        let unread = logs.iter_mut().find(|log| log.next.is_none() && !log.left.is_empty());
+        if let Some(log) = unread
+            && let Some(position) = log.left.pop()
+        {
+            let record = archive.record(position)?.ok_or_else(|| StoreError::Damaged {
+                position,
+                reason: "the archive's index names it, but it is not there".to_owned(),
+            })?;
+            // Two names may have one key.
+            let is_it = record.wallet == *wallet && concerns(&record, op);
+            log.next = is_it.then(|| Box::new(record));
+            return Ok(ControlFlow::Continue(()));
+        }
+        let seq = |log: &OfLog| log.next.as_ref().map(|record| record.seq);
+        let known = logs.iter_mut().filter(|log| log.next.is_some());
+        let next = if self.is_newest_first {
+            known.max_by_key(|log| seq(log))
+        } else {
+            known.min_by_key(|log| seq(log))
+        };
+        Ok(ControlFlow::Break(next.and_then(|log| log.next.take()).map(|record| *record)))
     }
 }
 
@@ -87,7 +126,8 @@ pub struct RecallWalk {
     archive: Arc<View>,
     /// The operations that are to come, the last one first.
     left: Vec<OpId>,
-    filed: Option<(OpId, Filed)>,
+    /// The one that is being recalled.
+    recall: Option<(Recall, Filed)>,
     found: Vec<(OpId, Option<Remembered>)>,
 }
 
@@ -96,7 +136,7 @@ impl RecallWalk {
     pub fn new(history: &History, wallet: WalletId, mut ops: Vec<OpId>) -> Self {
         ops.reverse();
         let archive = history.archive();
-        Self { wallet, archive, left: ops, filed: None, found: Vec::new() }
+        Self { wallet, archive, left: ops, recall: None, found: Vec::new() }
     }
 
     /// The wallet.
@@ -110,15 +150,21 @@ impl Walk for RecallWalk {
     type Found = Vec<(OpId, Option<Remembered>)>;
 
     fn step(&mut self, history: &History) -> Result<ControlFlow<Self::Found>, StoreError> {
-        if let Some((op, filed)) = &mut self.filed {
-            if let ControlFlow::Break(filed) = filed.step(&self.archive)? {
-                self.found.push((op.clone(), recalled(op, &filed, u64::MAX)));
-                self.filed = None;
+        if let Some((mut recall, mut filed)) = self.recall.take() {
+            match filed.step(&self.archive)? {
+                ControlFlow::Continue(()) => self.recall = Some((recall, filed)),
+                ControlFlow::Break(Some(record)) => {
+                    recall.hear(&past(&record));
+                    self.recall = Some((recall, filed));
+                }
+                ControlFlow::Break(None) => {
+                    self.found.push((recall.op().clone(), recall.remembered()));
+                }
             }
         } else if let Some(op) = self.left.pop() {
             let key = history.key(&self.wallet, &op);
-            let filed = Filed::find(key, &self.archive, &self.wallet, &op)?;
-            self.filed = Some((op, filed));
+            let filed = Filed::oldest_first(key, &self.archive, &self.wallet, &op)?;
+            self.recall = Some((Recall::of(op), filed));
         } else {
             return Ok(ControlFlow::Break(std::mem::take(&mut self.found)));
         }
@@ -177,7 +223,8 @@ impl LedgerWalk {
         if let Some(hold) = &self.query.hold {
             // All that concerns a hold is filed under it.
             let key = history.key(&self.wallet, hold);
-            return Ok(Place::Filed(Filed::find(key, &self.archive, &self.wallet, hold)?));
+            let filed = Filed::oldest_first(key, &self.archive, &self.wallet, hold)?;
+            return Ok(Place::Filed(filed.newest_first()));
         }
         let is_bounded = self.query.before.is_some() || self.query.to.is_some();
         Ok(if is_bounded { Place::Skipping(from, 0) } else { Place::Old(from) })
@@ -218,11 +265,10 @@ impl Walk for LedgerWalk {
             Place::Old(position) => self.look_at(history, position)?.map_or(Place::End, Place::Old),
             Place::Filed(mut filed) => match filed.step(&self.archive)? {
                 ControlFlow::Continue(()) => Place::Filed(filed),
-                ControlFlow::Break(filed) => {
-                    let mut newest_first = filed.values().rev();
-                    let _ = newest_first.try_for_each(|record| take(&mut self.page, record));
-                    Place::End
+                ControlFlow::Break(Some(record)) if take(&mut self.page, &record).is_continue() => {
+                    Place::Filed(filed)
                 }
+                ControlFlow::Break(_) => Place::End,
             },
             Place::End => {
                 let page = LedgerPage::new(self.query.clone());
@@ -258,7 +304,7 @@ impl EventWalk {
         op: OpId,
     ) -> Result<Self, StoreError> {
         let archive = history.archive();
-        let filed = Filed::find(history.key(wallet, &op), &archive, wallet, &op)?;
+        let filed = Filed::oldest_first(history.key(wallet, &op), &archive, wallet, &op)?;
         Ok(Self { op, archive, filed: Some(filed), next: head })
     }
 
@@ -272,11 +318,12 @@ impl Walk for EventWalk {
 
     fn step(&mut self, history: &History) -> Result<ControlFlow<Self::Found>, StoreError> {
         if let Some(filed) = &mut self.filed {
-            if let ControlFlow::Break(filed) = filed.step(&self.archive)? {
-                self.filed = None;
-                if let Some(record) = filed.into_values().find(|record| self.is_it(record)) {
+            match filed.step(&self.archive)? {
+                ControlFlow::Break(Some(record)) if record.event.op.as_ref() == Some(&self.op) => {
                     return Ok(ControlFlow::Break(Some(record)));
                 }
+                ControlFlow::Break(None) => self.filed = None,
+                _ => {}
             }
             return Ok(ControlFlow::Continue(()));
         }

@@ -154,6 +154,32 @@ fn who_comes_while_a_long_ledger_is_walked_does_not_wait_for_its_end() {
     assert_eq!(looks, CAPTURES + 3, "it was walked to its end all the same");
 }
 
+/// Each of very many ledgers had a page in memory at the same time, counted by nobody: gigabytes.
+#[test]
+fn only_so_many_rows_are_collected_at_a_time() {
+    let (journal, head) = captured();
+    let (jobs, inbox) = unbounded();
+    let ledger = |request: u64, kinds: &'static [RowKind], count: usize| {
+        let query = LedgerQuery { count, before: None, from: None, to: None, kinds, hold: None };
+        let (query, reply_to) = (Box::new(query), reply_to(request));
+        Job::Ledger { head, wallet: wallet(), query, reply_to }
+    };
+    let long = u64::try_from(ROWS_MAX / 1_000).unwrap();
+    for request in 1..=long {
+        jobs.send(ledger(request + 100, &[RowKind::Withdrawn], 1_000)).unwrap();
+    }
+    // One row, the last one, is quickly found; but there is no room for it yet.
+    jobs.send(ledger(1, &[RowKind::Captured], 1)).unwrap();
+    jobs.send(short_look()).unwrap();
+    drop(jobs);
+    let history = History::of_journal(journal.reader(), TailRecords::default());
+    let shard = ShardSignal::new();
+    run(&history, &EmptyShelf, &inbox, &[Arc::clone(&shard)], &AtomicBool::new(false)).unwrap();
+    let answered = answered(&shard);
+    assert_eq!(answered[..3], [2, 101, 1]);
+    assert_eq!(answered.len(), usize::try_from(long).unwrap() + 2, "all are answered");
+}
+
 /// A server that was told to stop walked on to the end of the ledger.
 #[test]
 fn a_stop_ends_a_walk() {

@@ -58,6 +58,25 @@ fn no_flipped_byte_goes_unseen() {
     assert!(others > 10, "{others}");
 }
 
+/// The databases open with other settings than they wrote, and say nothing.
+#[test]
+fn flipped_settings_of_a_database_are_found() {
+    let folder = folder();
+    let original = data(&folder);
+    build(folder.path(), &original);
+    let data = folder.path().join("copy");
+    copy(&original, &data);
+    verify(&data);
+    for database in ["journal", "state"] {
+        let path = data.join(database).join("conf");
+        let length = usize::try_from(path.metadata().unwrap().len()).unwrap();
+        for place in [0, length - 5, length - 4, length - 1] {
+            let said = flipped(&data, &path, place);
+            assert_eq!(said, None, "byte {place} of {database}/conf");
+        }
+    }
+}
+
 #[test]
 fn a_lost_file_is_named() {
     let folder = folder();

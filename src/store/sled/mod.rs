@@ -113,6 +113,25 @@ fn read<T>(path: &Path, read: impl FnOnce() -> ::sled::Result<T>) -> Result<T, S
     found.map_err(|error| failed(path, "be read", &error))
 }
 
+/// Whether the settings of the database in a folder are what it wrote: text, then its CRC-32,
+/// little-endian. It opens with others all the same, which a kill while it was made can leave.
+///
+/// # Errors
+///
+/// They are not, or cannot be read.
+pub fn check_settings(path: &Path) -> Result<(), StoreError> {
+    let settings = path.join("conf");
+    let bytes = std::fs::read(&settings).map_err(StoreError::io("read", &settings))?;
+    let is_sound = bytes
+        .split_last_chunk::<4>()
+        .is_some_and(|(covered, crc)| crc32fast::hash(covered) == u32::from_le_bytes(*crc));
+    if is_sound {
+        Ok(())
+    } else {
+        Err(failed(path, "be trusted", &"the checksum of its file conf is wrong"))
+    }
+}
+
 /// Removes what a kill during an earlier open left behind.
 fn remove_leftovers(path: &Path) -> Result<(), StoreError> {
     let entries = std::fs::read_dir(path).map_err(StoreError::io("read", path))?;

@@ -165,7 +165,7 @@ pub struct Recalled {
 ///
 /// A walk that does not end in its first slice goes on behind all others that have begun, and between two
 /// slices whoever has just come has a turn: so nobody waits for the length of another's history. Only
-/// ledgers wait, in order, while those that have begun are to have [`ROWS_MAX`] rows.
+/// ledgers wait, in order, while those that have begun are to have `ROWS_MAX` rows.
 pub fn run(
     history: &History,
     prices: &dyn PriceShelf,

@@ -20,6 +20,7 @@ pub use state::SledState;
 use super::data_dir;
 use super::{StoreError, guarded};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -121,7 +122,11 @@ fn read<T>(path: &Path, read: impl FnOnce() -> ::sled::Result<T>) -> Result<T, S
 /// They are not, or cannot be read.
 pub fn check_settings(path: &Path) -> Result<(), StoreError> {
     let settings = path.join("conf");
-    let bytes = std::fs::read(&settings).map_err(StoreError::io("read", &settings))?;
+    let bytes = match std::fs::read(&settings) {
+        // There is no database yet, as in a backup, whose checkpoint is a redo file.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        read => read.map_err(StoreError::io("read", &settings))?,
+    };
     let is_sound = bytes
         .split_last_chunk::<4>()
         .is_some_and(|(covered, crc)| crc32fast::hash(covered) == u32::from_le_bytes(*crc));

@@ -8,7 +8,7 @@ use super::data_dir::{self, DataDir};
 use super::history::{self, History};
 use super::keeper::{Keeper, Places};
 use super::recovery::{self, Loss, Start};
-use super::sled::{self, SledJournal, SledState};
+use super::sled::{SledJournal, SledState, check_settings};
 use super::state::State;
 use super::writer::Tail;
 use super::{Journal, StoreError, backup, redo};
@@ -110,7 +110,7 @@ impl StillCopy {
     /// Opens it as a start would.
     pub fn open(&self) -> Result<Still, StoreError> {
         for database in [self.dir.journal(), self.dir.state()] {
-            sled::check_settings(&database)?;
+            check_settings(&database)?;
         }
         let journal = SledJournal::open(&self.dir)?;
         let state: Arc<dyn State> = Arc::new(SledState::open(&self.dir)?);

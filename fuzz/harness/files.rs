@@ -1,6 +1,7 @@
 //! Files beside the databases, and the archive's: they are refused or read. What is read of them is
 //! whole, so it can be walked to its end.
 
+use super::both;
 use super::rows::sealed_at_end;
 use purser::codec::record::Position;
 use purser::codec::value::{self, Content, Value};
@@ -19,7 +20,7 @@ const NAME: &str = "0000000001-0000000001";
 
 /// The mark file: what it says can be written.
 pub(crate) fn mark(bytes: &[u8]) -> bool {
-    // Any 32 bytes of the slots may be made a sound slot: the first byte says which.
+    // Any 32 bytes of the slots may be made a sound slot: the last byte of the head says which.
     let mut sealed = bytes.to_vec();
     if let Some((head, slots)) = sealed.split_at_mut_checked(64) {
         let which = usize::from(head.last().copied().unwrap_or_default());
@@ -28,25 +29,22 @@ pub(crate) fn mark(bytes: &[u8]) -> bool {
         }
         head[16..].fill(0);
     }
-    let mut is_read = false;
-    for bytes in [bytes, &sealed] {
+    both(bytes, &sealed, |bytes| {
         let folder = Folder::new();
         let path = folder.write("mark", bytes);
-        let Ok(mut file) = MarkFile::open(&path) else { continue };
+        let Ok(mut file) = MarkFile::open(&path) else { return false };
         let read = file.read().expect("it was read when it was opened");
         for mark in &read {
             file.write(*mark).expect("a sound disk");
         }
         assert_eq!(MarkFile::open(&path).and_then(|file| file.read()).ok(), Some(read));
-        is_read = true;
-    }
-    is_read
+        true
+    })
 }
 
 /// The redo file: nothing of one that is not whole reaches the state.
 pub(crate) fn redo(bytes: &[u8]) -> bool {
-    let mut is_read = false;
-    for bytes in [bytes, &sealed_at_end(bytes)] {
+    both(bytes, &sealed_at_end(bytes), |bytes| {
         let folder = Folder::new();
         let path = folder.write("redo", bytes);
         let state = MemoryState::default();
@@ -55,32 +53,27 @@ pub(crate) fn redo(bytes: &[u8]) -> bool {
         if applied.is_err() {
             assert_eq!(format!("{state:?}"), format!("{:?}", MemoryState::default()));
         }
-        is_read |= applied.is_ok();
-    }
-    is_read
+        applied.is_ok()
+    })
 }
 
 /// A segment, whose index is made of it.
 pub(crate) fn segments(bytes: &[u8]) -> bool {
-    let mut is_read = false;
-    for bytes in [bytes, &sealed_segment(bytes)] {
+    both(bytes, &sealed_segment(bytes), |bytes| {
         let folder = Folder::new();
         folder.write(&format!("{NAME}.seg"), bytes);
-        is_read |= walk(folder.path());
-    }
-    is_read
+        walk(folder.path())
+    })
 }
 
 /// The index of a sound segment.
 pub(crate) fn indexes(bytes: &[u8]) -> bool {
-    let mut is_read = false;
-    for bytes in [bytes, &sealed_index(bytes)] {
+    both(bytes, &sealed_index(bytes), |bytes| {
         let folder = Folder::new();
         folder.write(&format!("{NAME}.seg"), SEGMENT);
         folder.write(&format!("{NAME}.idx"), bytes);
-        is_read |= walk(folder.path());
-    }
-    is_read
+        walk(folder.path())
+    })
 }
 
 /// Opens an archive, and walks all that it has; whether all of it is sound.

@@ -1,9 +1,7 @@
 //! What lies in the databases: it is refused or read, and what was read can be written and read again.
 //! Nothing of it may end in a panic, or ask for memory that the bytes do not justify.
-//!
-//! Checksums stand before most of it, and hardly any choice of bytes gets past them; so each is tried
-//! as it is, and sealed: with the checksums that these bytes would have been written with.
 
+use super::both;
 use purser::codec::record::{self, RecordRef};
 use purser::codec::snapshot;
 use purser::codec::value;
@@ -38,17 +36,15 @@ pub(crate) fn records(bytes: &[u8]) -> bool {
 
 /// A value of the journal, and the records in it.
 pub(crate) fn values(bytes: &[u8]) -> bool {
-    let mut is_read = false;
-    for bytes in [bytes.to_vec(), sealed_value(bytes)] {
-        let Ok(read) = value::decode(&bytes) else { continue };
+    both(bytes, &sealed_value(bytes), |bytes| {
+        let Ok(read) = value::decode(bytes) else { return false };
         let mut written = Vec::new();
         value::encode(read.first, read.chain, read.content, read.body, &mut written)
             .expect("what was read can be written");
         assert_eq!(value::decode(&written), Ok(read));
         records(read.body);
-        is_read = true;
-    }
-    is_read
+        true
+    })
 }
 
 /// The same bytes with a value's checksum.
@@ -66,32 +62,30 @@ fn sealed_value(bytes: &[u8]) -> Vec<u8> {
 
 /// A wallet's core.
 pub(crate) fn snapshots(bytes: &[u8]) -> bool {
-    let mut is_read = false;
-    for bytes in [bytes.to_vec(), sealed_snapshot(bytes)] {
-        let Ok(read) = snapshot::decode(&bytes) else { continue };
+    both(bytes, &sealed_snapshot(bytes), |bytes| {
+        let Ok(read) = snapshot::decode(bytes) else { return false };
         let written = snapshot::encode(&read).expect("what was read can be written");
         assert_eq!(snapshot::decode(&written).expect("and read again"), read);
         drop(read.restore(Vec::new()));
-        is_read = true;
-    }
-    is_read
+        true
+    })
 }
 
 /// A page of a wallet's holds.
 pub(crate) fn pages(bytes: &[u8]) -> bool {
     let wallet = WalletId::new(b"anna").expect("a name");
-    let mut is_read = false;
-    for bytes in [bytes.to_vec(), sealed_snapshot(bytes)] {
+    both(bytes, &sealed_snapshot(bytes), |bytes| {
+        let mut is_read = false;
         for page in (0..3).map(HoldPage) {
-            let Ok(holds) = snapshot::decode_page(&wallet, page, &bytes) else { continue };
+            let Ok(holds) = snapshot::decode_page(&wallet, page, bytes) else { continue };
             let written = snapshot::encode_page(&wallet, page, holds.iter());
             let written = written.expect("what was read can be written");
             let again = snapshot::decode_page(&wallet, page, &written);
             assert_eq!(again.expect("and read again"), holds);
             is_read = true;
         }
-    }
-    is_read
+        is_read
+    })
 }
 
 /// The same bytes with the checksum of a core or a page.
@@ -109,16 +103,14 @@ fn sealed_snapshot(bytes: &[u8]) -> Vec<u8> {
 /// The row that says how far a checkpoint goes.
 pub(crate) fn checkpoint(bytes: &[u8]) -> bool {
     let row = |value| Row { value: Some(value), ..Checkpoint::default().row() };
-    let mut is_read = false;
-    for bytes in [bytes.to_vec(), sealed_at_end(bytes)] {
+    both(bytes, &sealed_at_end(bytes), |bytes| {
         let state = MemoryState::default();
-        state.put(&row(bytes)).expect("memory");
-        let Ok(read) = Checkpoint::of(&state) else { continue };
+        state.put(&row(bytes.to_vec())).expect("memory");
+        let Ok(read) = Checkpoint::of(&state) else { return false };
         state.put(&read.row()).expect("memory");
         assert_eq!(Checkpoint::of(&state).expect("it was read before"), read);
-        is_read = true;
-    }
-    is_read
+        true
+    })
 }
 
 /// The same bytes with the CRC-32 of what stands before it as their last four.

@@ -284,6 +284,11 @@ fn take(page: &mut LedgerPage, record: &Record) -> ControlFlow<()> {
     page.take(record.seq, &record.event, record.sums.balances())
 }
 
+/// Whether a record is that of an operation.
+fn carries(record: &Record, op: &OpId) -> bool {
+    record.event.op.as_ref() == Some(op)
+}
+
 /// Looks for the record of an operation: among those that the archive has filed, then back from the
 /// wallet's last.
 #[derive(Debug)]
@@ -307,10 +312,6 @@ impl EventWalk {
         let filed = Filed::oldest_first(history.key(wallet, &op), &archive, wallet, &op)?;
         Ok(Self { op, archive, filed: Some(filed), next: head })
     }
-
-    fn is_it(&self, record: &Record) -> bool {
-        record.event.op.as_ref() == Some(&self.op)
-    }
 }
 
 impl Walk for EventWalk {
@@ -319,7 +320,7 @@ impl Walk for EventWalk {
     fn step(&mut self, history: &History) -> Result<ControlFlow<Self::Found>, StoreError> {
         if let Some(filed) = &mut self.filed {
             match filed.step(&self.archive)? {
-                ControlFlow::Break(Some(record)) if record.event.op.as_ref() == Some(&self.op) => {
+                ControlFlow::Break(Some(record)) if carries(&record, &self.op) => {
                     return Ok(ControlFlow::Break(Some(record)));
                 }
                 ControlFlow::Break(None) => self.filed = None,
@@ -333,7 +334,7 @@ impl Walk for EventWalk {
         let Some(record) = history.kept_record(&self.archive, self.next)? else {
             return Ok(ControlFlow::Break(None));
         };
-        if self.is_it(&record) {
+        if carries(&record, &self.op) {
             return Ok(ControlFlow::Break(Some(record)));
         }
         self.next = record.previous;

@@ -2,7 +2,7 @@
 
 use super::support::{data, folder};
 use super::world::{build, copy, files, purser, verify};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How many places of a file are tried.
 const PLACES: usize = 16;
@@ -27,15 +27,21 @@ fn places(length: usize) -> impl Iterator<Item = usize> {
     (0..length).step_by(step).chain(length.saturating_sub(4)..length)
 }
 
-#[test]
-fn no_flipped_byte_goes_unseen() {
+/// A folder with a store, and a copy of it, to be damaged.
+fn a_copy() -> (tempfile::TempDir, PathBuf) {
     let folder = folder();
     let original = data(&folder);
     build(folder.path(), &original);
     let data = folder.path().join("copy");
     copy(&original, &data);
+    (folder, data)
+}
+
+#[test]
+fn no_flipped_byte_goes_unseen() {
+    let (folder, data) = a_copy();
     let sound = verify(&data);
-    assert_eq!(sound, verify(&original));
+    assert_eq!(sound, verify(&super::support::data(&folder)));
     let (mut archive, mut others) = (0, 0);
     for (path, bytes) in files(&data) {
         let name = path.strip_prefix(&data).unwrap().to_string_lossy().into_owned();
@@ -61,11 +67,7 @@ fn no_flipped_byte_goes_unseen() {
 /// The databases open with other settings than they wrote, and say nothing.
 #[test]
 fn flipped_settings_of_a_database_are_found() {
-    let folder = folder();
-    let original = data(&folder);
-    build(folder.path(), &original);
-    let data = folder.path().join("copy");
-    copy(&original, &data);
+    let (_folder, data) = a_copy();
     verify(&data);
     for database in ["journal", "state"] {
         let path = data.join(database).join("conf");
